@@ -1,0 +1,182 @@
+"""Reads and writes the presentation language of MLS: integers, vectors, optional values.
+
+Never interprets what it reads, never recurses, and never copies more than the bytes asked for.
+"""
+
+from collections.abc import Callable, Iterable
+from struct import Struct
+from typing import TypeVar
+
+from crypto.errors import PeerError, UsageError
+
+T = TypeVar("T")
+
+_U8 = Struct(">B")
+_U16 = Struct(">H")
+_U32 = Struct(">I")
+_U64 = Struct(">Q")
+
+# The three prefixes of a variable-size length header that section 2.1.2 allows; 0b11 is invalid.
+_LONGEST_ONE_BYTE = 0x3F
+_LONGEST_TWO_BYTES = 0x3FFF
+LONGEST_VECTOR = 0x3FFFFFFF
+
+
+class Reader:
+    """A position in bytes that came from outside.
+
+    Every method either consumes exactly what it returns or raises PeerError("malformed"). Section 2.1.
+    """
+
+    __slots__ = ("_data", "_end", "_position")
+
+    def __init__(self, data: bytes | memoryview) -> None:
+        self._data = data if type(data) is bytes else bytes(data)
+        self._position = 0
+        self._end = len(self._data)
+
+    @property
+    def position(self) -> int:
+        """Bytes consumed so far."""
+        return self._position
+
+    @property
+    def remaining(self) -> int:
+        """Bytes not consumed yet."""
+        return self._end - self._position
+
+    def since(self, position: int) -> bytes:
+        """The bytes consumed since an earlier `position`: how a struct keeps its own encoding."""
+        return self._data[position : self._position]
+
+    def take(self, size: int) -> bytes:
+        """Exactly `size` bytes."""
+        start = self._position
+        stop = start + size
+        if size < 0 or stop > self._end:
+            raise PeerError("malformed", "the data ends too early")
+        self._position = stop
+        return self._data[start:stop]
+
+    def u8(self) -> int:
+        """An unsigned integer of one byte."""
+        start = self._position
+        if start >= self._end:
+            raise PeerError("malformed", "the data ends too early")
+        self._position = start + 1
+        return self._data[start]
+
+    def u16(self) -> int:
+        """An unsigned big-endian integer of two bytes."""
+        return int.from_bytes(self.take(2))
+
+    def u32(self) -> int:
+        """An unsigned big-endian integer of four bytes."""
+        return int.from_bytes(self.take(4))
+
+    def u64(self) -> int:
+        """An unsigned big-endian integer of eight bytes."""
+        return int.from_bytes(self.take(8))
+
+    def length(self) -> int:
+        """A variable-size vector's length header, not compared with what follows. Section 2.1.2."""
+        first = self.u8()
+        prefix = first >> 6
+        if prefix == 0:
+            return first
+        if prefix == 1:
+            value, shortest = (first & 0x3F) << 8 | self.u8(), _LONGEST_ONE_BYTE + 1
+        elif prefix == 2:
+            value = (first & 0x3F) << 24 | int.from_bytes(self.take(3))
+            shortest = _LONGEST_TWO_BYTES + 1
+        else:
+            raise PeerError("malformed", "a length header starts with the invalid prefix")
+        # "the value MUST be encoded with the minimum number of bits" (2.1.2)
+        if value < shortest:
+            raise PeerError("malformed", "a length header is longer than necessary")
+        return value
+
+    def vector(self) -> bytes:
+        """An `opaque<V>`: the content, without its length header."""
+        return self.take(self.length())
+
+    def optional(self) -> bool:
+        """The presence octet of an `optional<T>`: True when the value follows. Section 2.1.1."""
+        present = self.u8()
+        if present > 1:
+            raise PeerError("malformed", "a presence octet is neither 0 nor 1")
+        return present == 1
+
+    def items(self, read: Callable[["Reader"], T]) -> tuple[T, ...]:
+        """A `T<V>`: every element of a vector, each read by `read`, which must consume bytes."""
+        inner = Reader(self.vector())
+        found: list[T] = []
+        while inner.remaining:
+            found.append(read(inner))
+        return tuple(found)
+
+    def rest(self) -> bytes:
+        """Everything not consumed yet; nothing remains after it."""
+        return self.take(self.remaining)
+
+    def done(self) -> None:
+        """Raise unless everything has been consumed."""
+        if self._position != self._end:
+            raise PeerError("malformed", "bytes are left over")
+
+
+def u8(value: int) -> bytes:
+    """One byte; `value` below 2^8."""
+    return _U8.pack(value)
+
+
+def u16(value: int) -> bytes:
+    """Two bytes, big-endian; `value` below 2^16."""
+    return _U16.pack(value)
+
+
+def u32(value: int) -> bytes:
+    """Four bytes, big-endian; `value` below 2^32."""
+    return _U32.pack(value)
+
+
+def u64(value: int) -> bytes:
+    """Eight bytes, big-endian; `value` below 2^64."""
+    return _U64.pack(value)
+
+
+def length_header(size: int) -> bytes:
+    """The shortest header for a vector of `size` bytes: 1, 2 or 4 bytes.
+
+    Raises UsageError above 2^30 - 1 bytes. Section 2.1.2.
+    """
+    if size <= _LONGEST_ONE_BYTE:
+        return _U8.pack(size)
+    if size <= _LONGEST_TWO_BYTES:
+        return _U16.pack(0x4000 | size)
+    if size <= LONGEST_VECTOR:
+        return _U32.pack(0x80000000 | size)
+    raise UsageError("a vector holds fewer than 2^30 bytes")
+
+
+def vector(content: bytes) -> bytes:
+    """An `opaque<V>`: the content behind its length header."""
+    return length_header(len(content)) + content
+
+
+def items(encoded: Iterable[bytes]) -> bytes:
+    """A `T<V>`: elements that are already encoded, behind one length header."""
+    return vector(b"".join(encoded))
+
+
+def optional(encoded: bytes | None) -> bytes:
+    """An `optional<T>`: the presence octet, then the value (already encoded) if there is one."""
+    return b"\x00" if encoded is None else b"\x01" + encoded
+
+
+def decode_all(data: bytes, read: Callable[[Reader], T]) -> T:
+    """One value that fills `data` exactly; anything left over is PeerError("malformed")."""
+    reader = Reader(data)
+    value = read(reader)
+    reader.done()
+    return value
