@@ -25,7 +25,7 @@ LONGEST_VECTOR = 0x3FFFFFFF
 class Reader:
     """A position in bytes that came from outside.
 
-    Every method either consumes exactly what it returns or raises PeerError("malformed"). Section 2.1.
+    Every method consumes exactly what it returns or raises PeerError("malformed"). Section 2.1.
     """
 
     __slots__ = ("_data", "_end", "_position")
