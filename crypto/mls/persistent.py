@@ -4,7 +4,7 @@ Never copies values, and never keeps storage for stretches that hold nothing (No
 """
 
 from collections.abc import Iterable, Iterator
-from typing import Any, Generic, TypeVar, cast, overload
+from typing import Any, Generic, TypeVar, cast
 
 T = TypeVar("T")
 
@@ -51,19 +51,9 @@ class PersistentVector(Generic[T]):
     def __len__(self) -> int:
         return self._size
 
-    @overload
-    def __getitem__(self, index: int) -> T | None: ...
-    @overload
-    def __getitem__(self, index: slice) -> tuple[T | None, ...]: ...
-
-    def __getitem__(self, index: int | slice) -> T | None | tuple[T | None, ...]:
-        if isinstance(index, slice):
-            return tuple(self._get(i) for i in range(*index.indices(self._size)))
+    def __getitem__(self, index: int) -> T | None:
         if not 0 <= index < self._size:
             raise IndexError(index)
-        return self._get(index)
-
-    def _get(self, index: int) -> T | None:
         node = self._root
         for shift in range(self._shift, -1, -_BITS):
             if node is None:
