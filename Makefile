@@ -1,0 +1,65 @@
+# Sotto: `make chat` to talk, `make test` to test. Everything else is beside the point.
+# Everything that is made here lies in .venv (the environment) and .sotto (the local relay's data).
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+RUNTIME := $(VENV)/.runtime
+DEV := $(VENV)/.dev
+export SOTTO_DATA ?= $(CURDIR)/.sotto/relay
+
+.PHONY: help chat stop test demo check lock bench clean format
+
+help:
+	@echo "make chat    make the environment, start a relay here if none runs, open the client"
+	@echo "make stop    end the relay that make chat started"
+	@echo "make test    make the environment, run everything that this machine can run"
+	@echo "make demo    the main job without a terminal: a conversation, what the relay stored, kick, ban"
+	@echo "make check   format, lint, types, imports"
+	@echo "make bench   measure; prints numbers"
+	@echo "make lock    requirements.txt and requirements-dev.txt anew from pyproject.toml"
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(not (3,11) <= sys.version_info[:2] < (3,15))' || { echo "Sotto needs Python 3.11 to 3.14; say which with: make PYTHON=python3.12 chat"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { echo "Python's venv is missing; on Debian or Ubuntu: sudo apt install python3-venv"; exit 1; }
+
+$(RUNTIME): requirements.txt | $(VENV)/bin/python
+	@echo "Making the environment (once, about half a minute) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	@touch $@
+
+$(DEV): requirements-dev.txt | $(RUNTIME)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@touch $@
+
+chat: $(RUNTIME)
+	@$(BIN)/python -m ui.local chat
+
+stop: $(RUNTIME)
+	@$(BIN)/python -m ui.local stop
+
+demo: $(RUNTIME)
+	@$(BIN)/python -m tests.demo
+
+test: $(DEV)
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile
+
+check: $(DEV)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(DEV)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(DEV)
+	@$(BIN)/python -m bench
+
+lock: $(DEV)
+	$(BIN)/uv pip compile --universal --generate-hashes --python-version 3.11 -q pyproject.toml -o requirements.txt
+	$(BIN)/uv pip compile --universal --generate-hashes --python-version 3.11 -q pyproject.toml --group dev -o requirements-dev.txt
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
