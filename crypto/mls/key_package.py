@@ -1,0 +1,193 @@
+"""KeyPackage: what a client publishes so that others can add it. RFC 9420, section 10.
+
+Never decides whether whoever the credential names may be added: that is the caller's.
+"""
+
+import os
+from dataclasses import dataclass, field
+
+from crypto.errors import PeerError, UsageError
+from crypto.mls.codec import Reader, decode_all, u16, vector
+from crypto.mls.credential import Credential
+from crypto.mls.extensions import (
+    Extension,
+    ExtensionType,
+    encode_extensions,
+    find_extension,
+    read_extensions,
+)
+from crypto.mls.hpke import Random
+from crypto.mls.leaf_node import (
+    MLS10,
+    Capabilities,
+    LeafContent,
+    LeafNode,
+    LeafNodeSource,
+    Lifetime,
+    read_leaf_node,
+    sign_leaf,
+)
+from crypto.mls.leaf_rules import check_leaf_alone
+from crypto.mls.suite import Signer, Suite, suite_by_number
+
+SIGN_LABEL = "KeyPackageTBS"
+REFERENCE_LABEL = "MLS 1.0 KeyPackage Reference"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class KeyPackage:
+    """A decoded KeyPackage beside its exact bytes; equal when the bytes are."""
+
+    version: int
+    suite_number: int
+    init_key: bytes
+    leaf_node: LeafNode
+    extensions: tuple[Extension, ...]
+    signature: bytes
+    encoded: bytes
+
+    @classmethod
+    def decode(cls, data: bytes) -> "KeyPackage":
+        """The KeyPackage that fills `data`; nothing is verified yet."""
+        return decode_all(data, read_key_package)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, KeyPackage) and self.encoded == other.encoded
+
+    def __hash__(self) -> int:
+        return hash(self.encoded)
+
+    @property
+    def is_last_resort(self) -> bool:
+        """Whether its owner allows it to be used more than once (section 16.8)."""
+        return find_extension(self.extensions, ExtensionType.LAST_RESORT_KEY_PACKAGE) is not None
+
+    def reference(self, suite: Suite) -> bytes:
+        """The KeyPackageRef: KDF.Nh bytes. Section 5.2."""
+        return suite.ref_hash(REFERENCE_LABEL, self.encoded)
+
+    def verify(self, suite: Suite) -> None:
+        """Check both signatures and every rule of 10.1 that needs no clock and no group."""
+        if self.version != MLS10 or self.suite_number != suite.number:
+            raise PeerError("VAL-10.1-1", "the key package is of another version or suite")
+        if self.leaf_node.content.source != LeafNodeSource.KEY_PACKAGE:
+            raise PeerError("VAL-7.3-7", "the leaf was not made for a key package")
+        check_leaf_alone(suite, self.leaf_node)
+        suite.check_encryption_key(self.init_key)
+        # "Verify that the value of leaf_node.encryption_key is different from the value of the
+        # init_key field" (10.1)
+        if self.leaf_node.encryption_key == self.init_key:
+            raise PeerError("VAL-10.1-3", "init key and encryption key are the same")
+        self._verify_signature(suite)
+
+    def _verify_signature(self, suite: Suite) -> None:
+        signed = self.encoded[: len(self.encoded) - len(vector(self.signature))]
+        key = self.leaf_node.signature_key
+        try:
+            suite.verify_with_label(key, SIGN_LABEL, signed, self.signature)
+        except PeerError:
+            raise PeerError("VAL-10.1-2", "the signature of the key package is wrong") from None
+
+
+def validate(key_package: KeyPackage, *, now_s: int, max_lifetime_s: int) -> None:
+    """Check a KeyPackage before it is used: all of 10.1, dates included.
+
+    `now_s` is in seconds since 1970, `max_lifetime_s` the longest lifetime that is accepted.
+    Raises PeerError with the rule's id.
+    """
+    key_package.verify(suite_by_number(key_package.suite_number))
+    lifetime = key_package.leaf_node.content.lifetime
+    assert lifetime is not None  # verify() demands the source that has one
+    # "reject any LeafNode where the total lifetime is longer than this duration" (7.2)
+    if lifetime.not_after_s - lifetime.not_before_s > max_lifetime_s:
+        raise PeerError("VAL-7.2-1", "the lifetime is too long")
+    if not lifetime.not_before_s <= now_s <= lifetime.not_after_s:
+        raise PeerError("VAL-7.3-5", "the lifetime does not include the present")
+
+
+def read_key_package(reader: Reader) -> KeyPackage:
+    """A `KeyPackage`."""
+    start = reader.position
+    version, suite_number = reader.u16(), reader.u16()
+    init_key, leaf_node = reader.vector(), read_leaf_node(reader)
+    extensions, signature = read_extensions(reader), reader.vector()
+    return KeyPackage(
+        version,
+        suite_number,
+        init_key,
+        leaf_node=leaf_node,
+        extensions=extensions,
+        signature=signature,
+        encoded=reader.since(start),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class LeafConfig:
+    """What a client puts into its own leaves.
+
+    `extension_types` are the non-default extension types that it supports; `lifetime` (not before, not
+    after, in seconds since 1970) counts only for KeyPackages and the first leaf of a group.
+    """
+
+    signer: Signer = field(repr=False)
+    credential: Credential
+    extension_types: tuple[int, ...] = ()
+    lifetime: tuple[int, int] = (0, 2**64 - 1)
+
+    def capabilities(self, suite: Suite) -> Capabilities:
+        """What the client's leaves claim to support."""
+        last_resort = ExtensionType.LAST_RESORT_KEY_PACKAGE
+        types = sorted({*self.extension_types, last_resort})
+        return Capabilities(cipher_suites=(suite.number,), extensions=tuple(types))
+
+
+@dataclass(frozen=True, slots=True)
+class OwnKeyPackage:
+    """A KeyPackage with its two private keys; `reference` names it in a Welcome."""
+
+    encoded: bytes
+    init_private: bytes = field(repr=False)
+    encryption_private: bytes = field(repr=False)
+    reference: bytes
+
+    def to_bytes(self) -> bytes:
+        """For storage: secret."""
+        parts = (self.encoded, self.init_private, self.encryption_private, self.reference)
+        return b"".join(map(vector, parts))
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> "OwnKeyPackage":
+        """What `to_bytes` gave; PeerError("malformed") otherwise."""
+        return decode_all(data, lambda reader: cls(*(reader.vector() for _ in range(4))))
+
+
+def make_key_package(
+    suite: Suite, config: LeafConfig, *, last_resort: bool = False, random: Random = os.urandom
+) -> OwnKeyPackage:
+    """A fresh KeyPackage of this client, single-use unless `last_resort`."""
+    if config.lifetime[1] < config.lifetime[0]:
+        raise UsageError("a lifetime ends before it starts")
+    init_private, init_public = suite.generate_key_pair(random=random)
+    encryption_private, encryption_public = suite.generate_key_pair(random=random)
+    leaf = sign_leaf(
+        suite, key_package_content(suite, config, encryption_public), signer=config.signer
+    )
+    marks = (Extension(ExtensionType.LAST_RESORT_KEY_PACKAGE, b""),) if last_resort else ()
+    signed = u16(MLS10) + u16(suite.number) + vector(init_public) + leaf.encoded
+    signed += encode_extensions(marks)
+    encoded = signed + vector(suite.sign_with_label(config.signer, SIGN_LABEL, signed))
+    reference = suite.ref_hash(REFERENCE_LABEL, encoded)
+    return OwnKeyPackage(encoded, init_private, encryption_private, reference=reference)
+
+
+def key_package_content(suite: Suite, config: LeafConfig, encryption_key: bytes) -> LeafContent:
+    """The leaf of a KeyPackage, and of the founder of a group, before it is signed."""
+    return LeafContent(
+        encryption_key,
+        config.signer.public,
+        config.credential,
+        config.capabilities(suite),
+        source=LeafNodeSource.KEY_PACKAGE,
+        lifetime=Lifetime(*config.lifetime),
+    )
