@@ -126,8 +126,8 @@ def read_key_package(reader: Reader) -> KeyPackage:
 class LeafConfig:
     """What a client puts into its own leaves.
 
-    `extension_types` are the non-default extension types that it supports; `lifetime` (not before, not
-    after, in seconds since 1970) counts only for KeyPackages and the first leaf of a group.
+    `extension_types` are the non-default extension types that it supports; `lifetime` (not before
+    and not after, in seconds since 1970) counts only for KeyPackages and a group's first leaf.
     """
 
     signer: Signer = field(repr=False)

@@ -117,7 +117,22 @@ class GroupContextExtensions:
         return encode_extensions(self.extensions)
 
 
-Proposal = Add | Update | Remove | PreSharedKey | ReInit | ExternalInit | GroupContextExtensions
+@dataclass(frozen=True, slots=True)
+class UnknownProposal:
+    """A proposal of a type that is not default, taken to be one vector; kept, never applied."""
+
+    type: int
+    content: bytes
+
+    def body(self) -> bytes:
+        """What follows the type."""
+        return vector(self.content)
+
+
+DefaultProposal = (
+    Add | Update | Remove | PreSharedKey | ReInit | ExternalInit | GroupContextExtensions
+)
+Proposal = DefaultProposal | UnknownProposal
 
 # "By default, the path field of a Commit MUST be populated" unless only these are covered (12.4).
 NO_PATH_NEEDED = (Add, PreSharedKey, ReInit)
