@@ -18,7 +18,7 @@ _LABEL: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
 
 def canonical_email(typed: str) -> str:
-    """The address in small letters, with the domain's labels in ASCII (IDNA), surrounding space cut.
+    """The address in small letters, the domain's labels in ASCII (IDNA), space around it cut.
 
     The local part is lowered as well, though RFC 5321 lets a server tell case apart: one person who
     types another case is one account. Raises WireError("bad_request").
