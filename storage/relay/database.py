@@ -1,0 +1,167 @@
+"""The relay's database: opening it, and transactions on it for each of the three kinds.
+
+Never holds a row, and never lets the driver begin a transaction by itself.
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from storage.relay.durability import check_durability
+from storage.relay.errors import Unavailable, UnsafeDatabase
+
+BUSY_TIMEOUT_MS = 5000  # how long another process (backup, `admin`) may hold SQLite's write lock
+WAL_BOUND_BYTES = 64 << 20  # beyond it the writer itself truncates the WAL
+CONNECTIONS = 8  # writer, reader, housekeeping, and a few for commands
+_DRIVERS = {
+    "sqlite": "sqlite+pysqlite",
+    "postgresql": "postgresql+psycopg",
+    "postgres": "postgresql+psycopg",
+    "mysql": "mysql+pymysql",
+    "mariadb": "mysql+pymysql",
+}
+# A transaction that lost against another relay's: repeated, not reported.
+_COLLISIONS = frozenset({"40001", "40P01", "1213", "1205"})
+
+
+class Database:
+    """An open database. `write` and `read` are transactions; each may be used from any thread."""
+
+    def __init__(self, engine: Engine, path: Path | None) -> None:
+        self.engine = engine
+        self.path = path  # of SQLite's file
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A transaction that is on the disk when the block is left; rolled back on any exception.
+
+        Raises Unavailable when the database fails, and lets IntegrityError through.
+        """
+        with _failing_as_unavailable(), self.engine.connect() as connection:
+            connection.execution_options(sotto_write=True)
+            with connection.begin():
+                yield connection
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A transaction that only reads. Raises Unavailable when the database fails."""
+        with _failing_as_unavailable(), self.engine.connect() as connection, connection.begin():
+            yield connection
+
+    def close(self) -> None:
+        """Close every connection; SQLite's WAL goes with the last one."""
+        self.engine.dispose()
+
+
+def open_database(url: str, *, connections: int = CONNECTIONS) -> Database:
+    """Open a database, checked for durability; the schema is migrate()'s.
+
+    `url`: an SQLAlchemy URL, or a scheme without driver (postgresql://, mariadb://, sqlite://).
+    Raises UnsafeDatabase or Unavailable.
+    """
+    parsed = parse_url(url)
+    path = sqlite_path(parsed)
+    database = Database(_engine(parsed, connections), path)
+    try:
+        with database.read() as connection:
+            check_durability(connection)
+    except (Unavailable, UnsafeDatabase):
+        database.close()
+        raise
+    return database
+
+
+def parse_url(url: str) -> URL:
+    """Return the URL with the driver that Sotto is tested with; raise ValueError for others."""
+    parsed = make_url(url)
+    base = parsed.drivername.partition("+")[0]
+    if base not in _DRIVERS:
+        raise ValueError("The database must be SQLite, PostgreSQL or MariaDB/MySQL.")
+    parsed = parsed.set(drivername=_DRIVERS[base])
+    if base in ("mysql", "mariadb"):
+        parsed = parsed.update_query_dict({"charset": "utf8mb4"})
+    return parsed
+
+
+def sqlite_path(url: URL) -> Path | None:
+    """Return the file of an SQLite URL, else None; one in memory is refused with ValueError."""
+    if not url.drivername.startswith("sqlite"):
+        return None
+    if not url.database or url.database == ":memory:":
+        raise ValueError("An SQLite database needs a file.")
+    return Path(url.database)
+
+
+def is_collision(error: DBAPIError) -> bool:
+    """Whether repeating the transaction may succeed: a lost race, not a failing database."""
+    if isinstance(error, IntegrityError):
+        return True
+    original: Any = error.orig
+    number = original.args[0] if getattr(original, "args", ()) else None
+    return str(getattr(original, "sqlstate", None)) in _COLLISIONS or str(number) in _COLLISIONS
+
+
+class Collision(Exception):
+    """The transaction lost against another one's; nothing of it was stored; repeat it."""
+
+
+@contextmanager
+def _failing_as_unavailable() -> Iterator[None]:
+    try:
+        yield
+    except PoolTimeout:
+        raise Unavailable("no free database connection") from None
+    except DBAPIError as error:
+        if is_collision(error):
+            raise Collision(type(error.orig).__name__) from error
+        raise Unavailable(_reason(error)) from error
+
+
+def _reason(error: DBAPIError) -> str:
+    """The driver's words without values of ours: SQLAlchemy would add statement and parameters."""
+    words = str(error.orig).splitlines() or [""]
+    return re.sub(r"[^ -~]", "?", f"{type(error.orig).__name__}: {words[0][:200]}")
+
+
+def _engine(url: URL, connections: int) -> Engine:
+    sizes: dict[str, Any] = {"pool_size": connections, "max_overflow": 0, "pool_timeout": 10}
+    if url.drivername.startswith("sqlite"):
+        arguments = {"check_same_thread": False, "timeout": BUSY_TIMEOUT_MS / 1000}
+        engine = create_engine(url, connect_args=arguments, hide_parameters=True, **sizes)
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+        return engine
+    return create_engine(
+        url, isolation_level="READ COMMITTED", pool_pre_ping=True, hide_parameters=True, **sizes
+    )
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
+    connection.isolation_level = None  # the driver begins nothing: _begin_sqlite does
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "foreign_keys=ON",
+        "wal_autocheckpoint=0",  # housekeeping does: a checkpoint would hold up the writer
+        f"journal_size_limit={WAL_BOUND_BYTES}",
+        "temp_store=MEMORY",
+        "cache_size=-65536",
+        "mmap_size=0",
+    ):
+        connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    writes = connection.get_execution_options().get("sotto_write", False)
+    # A deferred transaction that wants to write later can fail in its middle: never begun.
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
