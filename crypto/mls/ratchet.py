@@ -7,7 +7,6 @@ RFC 9420, section 9.1.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import islice
-from types import MappingProxyType
 
 from crypto.errors import PeerError, UsageError
 from crypto.mls.suite import Suite
@@ -29,16 +28,13 @@ class MessageKey:
     nonce: bytes = field(repr=False)
 
 
-_NONE: Mapping[int, MessageKey] = MappingProxyType({})
-
-
 @dataclass(frozen=True, slots=True)
 class Ratchet:
     """The secret of the next generation, and the keys of generations that were passed over."""
 
     generation: int
     secret: bytes = field(repr=False)
-    skipped: Mapping[int, MessageKey] = field(default=_NONE, repr=False)
+    skipped: Mapping[int, MessageKey] = field(default_factory=dict, repr=False)
 
     def next_key(self, suite: Suite) -> tuple["Ratchet", MessageKey]:
         """The key for the next message to send; UsageError when the generations have run out."""
