@@ -39,8 +39,8 @@ def node_count(leaf_count: int) -> int:
 
 
 def leaf_count_of(nodes: int) -> int:
-    """How many leaves the smallest full tree has that holds `nodes` nodes (at least one)."""
-    return 1 << ((nodes + 1) // 2 - 1).bit_length()
+    """How many leaves the smallest full tree has that holds `nodes` nodes, at least 1."""
+    return 1 << (nodes // 2).bit_length()
 
 
 def level(node: NodeIndex) -> int:
