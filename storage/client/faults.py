@@ -17,7 +17,8 @@ _FULL = StoreError(
     DISK_FULL, "The disk is full. Nothing was changed; free some space and try again."
 )
 _DAMAGED = StoreError(
-    STORE_DAMAGED, "The store of this account is damaged. Put a copy back, or log in anew."
+    STORE_DAMAGED,
+    "The store of this account is damaged. Log in as a new device, with your recovery code.",
 )
 _IN_USE = StoreError(PROFILE_IN_USE, "Another Sotto uses this account at the moment.")
 _DISK = StoreError(UNAVAILABLE, "The store cannot be read or written. Nothing was changed.")

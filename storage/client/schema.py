@@ -14,6 +14,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    ColumnElement,
     Computed,
     Connection,
     ForeignKey,
@@ -32,7 +33,7 @@ HEAD: Final = "0001"
 """The newest migration under migrations/versions; a store that says another one is not ours yet."""
 
 metadata: Final = MetaData()
-_NO_BYTES: Final = literal_column("x''")
+_NO_BYTES: Final[ColumnElement[bytes]] = literal_column("x''")
 
 
 def _conversation(*, primary_key: bool = False) -> Column[bytes]:
