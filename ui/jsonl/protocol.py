@@ -10,10 +10,9 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from ui.input import MAX_LINE_BYTES
 from ui.jsonl.methods import METHODS, Params
 from wire.errors import Code, WireError
-
-MAX_LINE_BYTES = 1 << 20  # the largest text, escaped six bytes a byte, and room to spare
 
 PARSE_ERROR, INVALID_REQUEST, METHOD_NOT_FOUND, INVALID_PARAMS, REFUSED = (
     -32700,

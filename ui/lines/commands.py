@@ -194,6 +194,14 @@ def parse_line(line: str) -> Line:
     return Text(line)
 
 
+def holds_secret(line: str) -> bool:
+    """Tell whether a typed line may hold a password, going by its first word alone."""
+    first = line.strip().split(maxsplit=1)[:1]
+    word = first[0].lower().removeprefix("/") if first else ""
+    name = GROUP_WORDS.get(word, ALIASES.get(word, word))
+    return name in ("login", "register") or (name in BY_NAME and BY_NAME[name].secret)
+
+
 def _command(words: str) -> Command | Mistake:
     typed, _, rest = words[1:].partition(" ")
     name = ALIASES.get(typed.lower(), typed.lower())
