@@ -9,15 +9,20 @@ import os
 import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 from crypto.ed25519 import SigningKey
 from crypto.mls.credential import Credential
+from crypto.mls.key_package import LeafConfig
 from engine.events import Event
+from wire.limits import KEY_PACKAGE_LIFETIME_S
+from wire.policy import POLICY_EXTENSION
 from wire.replies import Reply
 from wire.requests import Request
 
 T = TypeVar("T")
+
+CLOCK_SLACK_S: Final = 3600  # how far behind a claimer's clock may be
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +44,16 @@ class DeviceKeys:
     def credential(self) -> Credential:
         """The x509 credential that this device's leaves carry."""
         return Credential.x509(self.chain)
+
+    def leaf_config(self, now_s: int) -> LeafConfig:
+        """Return what this device's leaves carry; the lifetime starts an hour before `now_s`."""
+        start_s = max(0, now_s - CLOCK_SLACK_S)
+        return LeafConfig(
+            self.signer,
+            self.credential,
+            extension_types=(POLICY_EXTENSION,),
+            lifetime=(start_s, start_s + KEY_PACKAGE_LIFETIME_S),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,11 +115,18 @@ class Link(Protocol):
 class Store(Protocol):
     """The account's store (storage/client/thread.py), one thread, one transaction a call."""
 
-    async def run(self, work: Callable[[Any], T]) -> T:
-        """Run `work(connection)` in a write transaction; it commits before this returns."""
+    async def run(self, work: Callable[[Any], T], *, then: Callable[[T], None] | None = None) -> T:
+        """Run `work(connection)` in a write transaction; it is durable before this returns.
+
+        A cancelled caller's transaction is finished; `then(result)` is called when it is durable,
+        cancelled or not. Raises WireError disk_full, store_damaged.
+        """
 
     async def query(self, work: Callable[[Any], T]) -> T:
         """Run `work(connection)` for reading."""
+
+    async def truncate_wal(self) -> None:
+        """Leave no old page beside the file; called after each epoch."""
 
 
 def now_ms() -> int:
