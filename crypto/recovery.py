@@ -52,7 +52,7 @@ def parse_recovery_code(typed: str) -> bytes:
     Case, spaces, hyphens, full stops do not count; O is 0; I and L are 1.
     Raises PeerError("bad_recovery_code").
     """
-    symbols = typed[:_MAX_TYPED_CHARS].upper().translate(_FORGIVEN)
+    symbols = typed.upper().translate(_FORGIVEN) if len(typed) <= _MAX_TYPED_CHARS else ""
     if len(symbols) != _SYMBOLS or not all(symbol in _VALUES for symbol in symbols):
         raise PeerError("bad_recovery_code", f"a recovery code has {_SYMBOLS} letters and digits")
     number = 0
@@ -68,7 +68,7 @@ def parse_recovery_code(typed: str) -> bytes:
 def seal_root(code: str, account: str, root_bytes: bytes, *, random: Random = os.urandom) -> bytes:
     """`root_bytes` (RootKey.to_bytes) sealed under `code`, bound to the canonical name `account`.
 
-    209 or 2,129 bytes: version, salt, padded ciphertext, tag. Raises UsageError for a root of more
+    177 or 2,097 bytes: version, salt, padded ciphertext, tag. Raises UsageError for a root of more
     than 2,046 bytes, PeerError("bad_recovery_code") for no code.
     """
     secret = parse_recovery_code(code)

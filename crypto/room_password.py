@@ -36,4 +36,5 @@ def room_psk(password: str, salt: bytes) -> bytes:
         memory_cost=_MEMORY_KIB,
         ad=labelled(Purpose.ROOM_PASSWORD),
     )
-    return argon.derive(normalize("NFC", password).encode())
+    # JSON can carry half a surrogate pair: some bytes for it, rather than an error.
+    return argon.derive(normalize("NFC", password).encode("utf-8", "surrogatepass"))

@@ -80,7 +80,8 @@ def derive_key(passphrase: str, salt: bytes, cost: Cost = DEFAULT_COST) -> bytes
         memory_cost=cost.memory_kib,
         ad=labelled(Purpose.STORE_KEY),
     )
-    return argon.derive(normalize("NFC", passphrase).encode())
+    # JSON can carry half a surrogate pair: some bytes for it, rather than an error.
+    return argon.derive(normalize("NFC", passphrase).encode("utf-8", "surrogatepass"))
 
 
 def wrap_key(
