@@ -71,7 +71,7 @@ class Suite:
 
     def hash(self, data: bytes) -> bytes:
         """`hash_length` bytes."""
-        return hashlib.new(self.hash_name, data, usedforsecurity=True).digest()
+        return hashlib.new(self.hash_name, data).digest()
 
     def mac(self, key: bytes, data: bytes) -> bytes:
         """HMAC: `hash_length` bytes."""
