@@ -8,9 +8,11 @@ from functools import cache
 from importlib.resources import files
 from unicodedata import normalize
 
-# What the table of UTS 39 does to the characters of an ASCII name once it is in small letters,
-# and i with l: names are shown as typed, and the table says that a capital I looks like l.
-_FOLD = str.maketrans({"0": "o", "1": "l", "i": "l", "m": "rn"})
+# What the table of UTS 39 does to the characters of an ASCII name once it is in small letters. And
+# since names are shown as typed, small letters whose capitals look alike: i and l, and those whose
+# capital looks like a 3 (Cyrillic ze, Latin ezh and yogh, here by their prototypes).
+_FOLD = str.maketrans({"0": "o", "1": "l", "i": "l", "m": "rn", "\u025c": "3", "\u021d": "3"})
+_DOUBLE_ACUTE, _DIAERESIS = "\u0151", "\u00f6"  # on an o; alike in capitals
 _LEFT_TO_RIGHT_MARK = "\u200e"  # the data wraps right-to-left characters into it
 
 
@@ -22,12 +24,18 @@ def skeleton(name: str) -> str:
     lowered = name.lower()
     if lowered.isascii():
         return lowered.translate(_FOLD)
-    return prototype(lowered).lower().translate(_FOLD)
+    alike = normalize("NFC", lowered).replace(_DOUBLE_ACUTE, _DIAERESIS)
+    return prototype(alike).lower().translate(_FOLD)
 
 
 def prototype(text: str) -> str:
-    """`text` with each character replaced by the one that stands for its look-alikes."""
-    return normalize("NFD", normalize("NFD", text).translate(_prototypes()))
+    """`text` with each character replaced by the one that stands for its look-alikes.
+
+    Letters with their accents first: the table has pairs of those as well (a with a ring, a with a
+    dot), which UTS 39 loses by decomposing at once.
+    """
+    whole = normalize("NFC", text).translate(_prototypes())
+    return normalize("NFD", normalize("NFD", whole).translate(_prototypes()))
 
 
 @cache
