@@ -1,0 +1,286 @@
+"""Real processes for tests: a relay, JSON clients, and clients on a pseudo-terminal.
+
+Everything waits for what it expects, with a limit; nothing sleeps for luck.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+WAIT_S = 30.0
+
+
+def free_port() -> int:
+    """Return a port of 127.0.0.1 that nobody uses right now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def environment(**more: str) -> dict[str, str]:
+    """Return the environment of a child: no keyring, no settings of the person who runs the tests."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("SOTTO_")}
+    return kept | {"PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring"} | more
+
+
+def wait_until(condition: Callable[[], bool], what: str, *, timeout_s: float = WAIT_S) -> None:
+    """Return once `condition()` holds; fail, naming `what`, when it does not in time."""
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline, f"timed out waiting for {what}"
+        time.sleep(0.01)
+
+
+class Relay:
+    """A relay process with its data in `folder`."""
+
+    def __init__(self, folder: Path, *flags: str, port: int | None = None, **env: str) -> None:
+        self.folder, self.flags, self.env = folder, flags, env
+        self.port = port or free_port()
+        self.data = folder / "relay"
+        self.log = folder / "relay.log"
+        self.process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def server(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    @property
+    def fingerprint(self) -> str:
+        return (self.data / "fingerprint").read_text().strip()
+
+    @property
+    def admin_code(self) -> str:
+        """The code that the relay printed at its first start."""
+        for line in self.log.read_text().splitlines():
+            if "admin code" in line.lower():
+                return line.rsplit(maxsplit=1)[-1]
+        raise AssertionError("the relay printed no admin code")
+
+    def start(self) -> Relay:
+        command = [sys.executable, str(ROOT / "server.py"), "serve", "--port", str(self.port)]
+        command += ["--data", str(self.data), *self.flags]
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=environment(**self.env),
+                cwd=self.folder,
+            )
+        wait_until(self._listens, "the relay to listen")
+        return self
+
+    def _listens(self) -> bool:
+        assert self.process is not None
+        assert self.process.poll() is None, self.log.read_text()
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port)):
+            return True
+        return False
+
+    def stop(self, sig: signal.Signals = signal.SIGTERM) -> int:
+        """Send `sig` and return the exit status."""
+        if self.process is None:
+            return 0
+        if self.process.poll() is None:
+            self.process.send_signal(sig)
+        status = self.process.wait(WAIT_S)
+        self.process = None
+        return status
+
+    def kill(self) -> None:
+        self.stop(signal.SIGKILL)
+
+    def __enter__(self) -> Relay:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        if self.process is not None and self.process.poll() is None:
+            self.stop()
+
+
+class RpcFailure(Exception):
+    """An error that the JSON face answered with."""
+
+    def __init__(self, error: dict[str, Any]) -> None:
+        super().__init__(f"{error['data'].get('code')}: {error['message']}")
+        self.code = error["data"].get("code")
+        self.text = error["message"]
+        self.data = error["data"]
+
+
+class JsonClient:
+    """A client process with the JSON face and the profile `folder`."""
+
+    def __init__(self, folder: Path, relay: Relay, *flags: str, **env: str) -> None:
+        self.folder, self.relay = folder, relay
+        self.notifications: list[dict[str, Any]] = []
+        self._answers: dict[int, dict[str, Any]] = {}
+        self._changed = threading.Condition()
+        self._next = 0
+        self.errors = folder.with_suffix(".stderr")
+        env = {"SOTTO_DATA": str(relay.data)} | env
+        self.process = subprocess.Popen(
+            [
+                sys.executable,
+                str(ROOT / "client.py"),
+                "--json",
+                "--server",
+                relay.server,
+                "--profile",
+                str(folder),
+                *flags,
+            ],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self.errors.open("ab"),
+            env=environment(**env),
+        )
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            value = json.loads(line)
+            with self._changed:
+                if "method" in value:
+                    self.notifications.append(value)
+                else:
+                    self._answers[value["id"]] = value
+                self._changed.notify_all()
+        with self._changed:
+            self._changed.notify_all()
+
+    def begin(self, method: str, **params: Any) -> int:
+        """Send a request without waiting; `finish` waits for its answer."""
+        assert self.process.stdin is not None
+        self._next += 1
+        request = {"jsonrpc": "2.0", "id": self._next, "method": method, "params": params}
+        self.process.stdin.write(json.dumps(request).encode() + b"\n")
+        self.process.stdin.flush()
+        return self._next
+
+    def finish(self, number: int, *, timeout_s: float = WAIT_S) -> Any:
+        with self._changed:
+            ok = self._changed.wait_for(
+                lambda: number in self._answers or self.process.poll() is not None, timeout_s
+            )
+            answer = self._answers.pop(number, None)
+        assert answer is not None, (
+            f"no answer ({'ended' if ok else 'timed out'}): {self.errors.read_text()}"
+        )
+        if "error" in answer:
+            raise RpcFailure(answer["error"])
+        return answer["result"]
+
+    def call(self, method: str, *, timeout_s: float = WAIT_S, **params: Any) -> Any:
+        """Return the result; raise RpcFailure."""
+        return self.finish(self.begin(method, **params), timeout_s=timeout_s)
+
+    def register(self, name: str, password: str = "Tulpen-im-Mai-7", **more: Any) -> dict[str, Any]:
+        params = {"name": name, "password": password, "server": self.relay.server}
+        result = self.call("register", **params, trust="tofu", **more)
+        assert isinstance(result, dict)
+        return result
+
+    def wait_for(
+        self, method: str, *, timeout_s: float = WAIT_S, count: int = 1, **fields: Any
+    ) -> dict[str, Any]:
+        """Return the params of the `count`-th notification of that method with those fields."""
+
+        def find() -> list[dict[str, Any]]:
+            return [
+                n["params"]
+                for n in self.notifications
+                if n["method"] == method and all(n["params"].get(k) == v for k, v in fields.items())
+            ]
+
+        with self._changed:
+            ok = self._changed.wait_for(lambda: len(find()) >= count, timeout_s)
+            found = find()
+        assert ok, (
+            f"no {method} {fields}; had {self.notifications[-8:]}; {self.errors.read_text()[-2000:]}"
+        )
+        return found[count - 1]
+
+    def texts(self, conversation: str) -> list[tuple[str, str]]:
+        """(sender, text) of the messages that this client has heard of by notification."""
+        return [
+            (n["params"]["sender"], n["params"]["text"])
+            for n in self.notifications
+            if n["method"] == "message" and n["params"]["conversation"] == conversation
+        ]
+
+    def history(self, conversation: str, limit: int = 200) -> list[tuple[str, str]]:
+        rows = self.call("history", conversation=conversation, limit=limit)
+        return [(row["sender"], row["text"]) for row in rows if row.get("text")]
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait(WAIT_S)
+
+    def close(self) -> int:
+        """End standard input, as a script does at its end; return the exit status."""
+        assert self.process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):
+            self.process.stdin.close()
+        try:
+            return self.process.wait(WAIT_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            raise
+
+
+class People:
+    """A relay and JSON clients by name, all ended with the test."""
+
+    def __init__(self, folder: Path, relay: Relay) -> None:
+        self.folder, self.relay = folder, relay
+        self.clients: list[JsonClient] = []
+
+    def open(self, name: str, **env: str) -> JsonClient:
+        """Open a client on the profile `name`, new or not."""
+        client = JsonClient(self.folder / name, self.relay, **env)
+        self.clients.append(client)
+        return client
+
+    def join(self, name: str, **more: Any) -> JsonClient:
+        """Open a client and register `name`."""
+        client = self.open(name)
+        client.register(name, **more)
+        return client
+
+    def admin(self) -> JsonClient:
+        client = self.open("admin")
+        client.register("admin", admin_code=self.relay.admin_code)
+        return client
+
+    def end(self) -> None:
+        for client in self.clients:
+            if client.process.poll() is None:
+                client.process.kill()
+                client.process.wait(WAIT_S)
+
+
+@contextlib.contextmanager
+def people(folder: Path, *flags: str, **env: str) -> Iterator[People]:
+    """A fresh relay in `folder` and nobody on it yet."""
+    with Relay(folder, *flags, **env) as relay:
+        everybody = People(folder, relay)
+        try:
+            yield everybody
+        finally:
+            everybody.end()
