@@ -11,12 +11,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from crypto.ed25519 import SigningKey
+from relay.caches import AckBuffer, MemberCache
 from wire.limits import DEFAULT_RETENTION_S
 
 
 def wall_clock_ms() -> int:
     """Return the time since 1970 in ms, UTC."""
     return time.time_ns() // 1_000_000
+
+
+def nobody(_whom: str | bytes) -> bool:
+    """Nobody is online: the default where no connections are."""
+    return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +42,7 @@ class Context:
 
     `signing_key` is the relay's identity and the external sender of every conversation; `pepper`
     (32 bytes) keys the password hashes; `now_ms` and `random` are the clock and the randomness.
+    `is_online` (of an account) and `is_connected` (of a device) may be asked from any thread.
     """
 
     signing_key: SigningKey
@@ -43,6 +50,10 @@ class Context:
     limits: Limits = Limits()
     now_ms: Callable[[], int] = wall_clock_ms
     random: Callable[[int], bytes] = os.urandom
+    is_online: Callable[[str], bool] = nobody
+    is_connected: Callable[[bytes], bool] = nobody
+    members: MemberCache = field(default_factory=MemberCache, repr=False)
+    acks: AckBuffer = field(default_factory=AckBuffer, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

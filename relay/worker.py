@@ -14,6 +14,7 @@ from typing import Any, Generic, TypeAlias, TypeVar
 
 from sqlalchemy import Connection
 
+from relay import usage
 from storage.relay.database import Collision, Database
 from storage.relay.errors import Unavailable
 from wire.errors import Code, WireError
@@ -128,7 +129,10 @@ def run_batch(
     """
     try:
         with transaction() as connection:
-            return [_run(job, connection) for job in jobs]
+            usage.forget(connection)
+            results = [_run(job, connection) for job in jobs]
+            usage.settle(connection)
+        return results
     except Unavailable as failure:
         return [_unavailable(failure)] * len(jobs)
     except Exception as failure:  # noqa: BLE001  the thread's outermost loop: it serves everybody
@@ -149,7 +153,10 @@ def _run_alone(transaction: Transaction, job: Callable[[Connection], Any]) -> An
     for _attempt in range(ATTEMPTS):
         try:
             with transaction() as connection:
-                return _run(job, connection)
+                usage.forget(connection)
+                result = _run(job, connection)
+                usage.settle(connection)
+            return result
         except Collision as lost:
             failure = lost
         except Unavailable as broken:

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
-from storage.relay.rows import chunks, columns_of, many, one
+from storage.relay.rows import chunks, columns_of, inserted_id, many, one
 from storage.relay.schema import accounts, devices, retired_roots, settings
 
 NEVER = 0
@@ -100,7 +100,7 @@ def account_by_root(connection: Connection, root: bytes) -> Account | None:
 
 def insert_account(connection: Connection, **values: Any) -> int:
     """Add an account; return its row id. IntegrityError when name, skeleton... are taken."""
-    return _inserted(connection.execute(insert(accounts), values))
+    return inserted_id(connection.execute(insert(accounts), values))
 
 
 def update_account(connection: Connection, account_id: int, **values: Any) -> None:
@@ -173,7 +173,7 @@ def devices_of(connection: Connection, account_id: int) -> list[Device]:
 
 def insert_device(connection: Connection, **values: Any) -> int:
     """Add a device; return its row id. IntegrityError when the id is taken."""
-    return _inserted(connection.execute(insert(devices), values))
+    return inserted_id(connection.execute(insert(devices), values))
 
 
 def update_device(connection: Connection, device_row: int, **values: Any) -> None:
@@ -192,7 +192,3 @@ def write_setting(connection: Connection, name: str, value: str | None) -> None:
     connection.execute(delete(settings).where(settings.c.name == name))
     if value is not None:
         connection.execute(insert(settings), {"name": name, "value": value})
-
-
-def _inserted(result: Any) -> int:
-    return int(result.inserted_primary_key[0])

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, func, insert, or_, select, update
 
-from storage.relay.rows import chunks, columns_of, like_prefix, many, one
+from storage.relay.rows import chunks, columns_of, inserted_id, like_prefix, many, one
 from storage.relay.schema import accounts, conversations, devices, direct_roots, memberships
 
 
@@ -106,7 +106,7 @@ def find_pair(connection: Connection, pair: bytes) -> Conversation | None:
 def insert_conversation(connection: Connection, roots: Sequence[bytes], **values: Any) -> int:
     """Add a conversation, for `roots` when direct; return its row id. IntegrityError if taken."""
     result = connection.execute(insert(conversations), values)
-    row = int(result.inserted_primary_key[0])
+    row = inserted_id(result)
     if roots:
         links = [{"root": root, "conversation_id": row} for root in roots]
         connection.execute(insert(direct_roots), links)

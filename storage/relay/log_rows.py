@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
-from storage.relay.rows import chunks, columns_of, many, one
+from storage.relay.rows import chunks, columns_of, inserted_id, many, one
 from storage.relay.schema import commits, conversations, devices, entries, inbox, nodes, votes
 
 
@@ -110,7 +110,7 @@ def first_kept(connection: Connection, row: int) -> int | None:
 
 def insert_commit(connection: Connection, **values: Any) -> int:
     """Add a commit; return its row id."""
-    return int(connection.execute(insert(commits), values).inserted_primary_key[0])
+    return inserted_id(connection.execute(insert(commits), values))
 
 
 def commit_at(connection: Connection, row: int, seq: int) -> Commit | None:

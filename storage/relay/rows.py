@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Executable, Table
+from sqlalchemy import Connection, CursorResult, Executable, Table
 
 T = TypeVar("T")
 CHUNK = 200  # values in one IN (...): every database takes that many
@@ -32,6 +32,13 @@ def many(
 ) -> list[T]:
     """Every row, as `row_type`."""
     return [row_type(*row) for row in connection.execute(statement, values)]
+
+
+def inserted_id(result: CursorResult[Any]) -> int:
+    """The row id that an INSERT was given."""
+    key = result.inserted_primary_key
+    assert key is not None
+    return int(key[0])
 
 
 def chunks(items: Iterable[T]) -> Iterable[list[T]]:

@@ -1,0 +1,63 @@
+"""What the writer keeps in memory between two transactions: readers of logs, and fresh cursors.
+
+Never the truth: everything here may be lost or stale without a message being so.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from threading import Lock
+
+MAX_CONVERSATIONS = 4096
+MAX_ACKS = 20_000
+
+
+class MemberCache:
+    """The member devices of conversations, by row and version.
+
+    A version is random and changes with the members, so an entry is right or never found again.
+    """
+
+    def __init__(self) -> None:
+        self._found: OrderedDict[tuple[int, int], tuple[bytes, ...]] = OrderedDict()
+
+    def get(
+        self, row: int, version: int, load: Callable[[], tuple[bytes, ...]]
+    ) -> tuple[bytes, ...]:
+        """Return the devices (16 bytes each), from `load` the first time."""
+        key = (row, version)
+        found = self._found.get(key)
+        if found is None:
+            found = self._found[key] = load()
+            if len(self._found) > MAX_CONVERSATIONS:
+                self._found.popitem(last=False)
+        return found
+
+
+class AckBuffer:
+    """Cursors that were acknowledged and not yet written: (device row, conversation id) -> seq.
+
+    Losing them keeps entries longer than needed, nothing more.
+    """
+
+    def __init__(self) -> None:
+        self._seqs: dict[tuple[int, bytes], int] = {}
+        self._lock = Lock()
+
+    def note(self, device_row: int, conversation: bytes, seq: int) -> bool:
+        """Remember an acknowledgement; return whether it is time to write them."""
+        key = (device_row, conversation)
+        with self._lock:
+            self._seqs[key] = max(seq, self._seqs.get(key, 0))
+            return len(self._seqs) >= MAX_ACKS
+
+    def seen(self, device_row: int, conversation: bytes) -> int:
+        """Return what is remembered, or 0."""
+        return self._seqs.get((device_row, conversation), 0)
+
+    def take(self) -> dict[tuple[int, bytes], int]:
+        """Return everything, to be written, and start anew."""
+        with self._lock:
+            seqs, self._seqs = self._seqs, {}
+        return seqs

@@ -1,0 +1,146 @@
+"""What the relay reads of an entry: its MLS framing and the signed EntryData.
+
+Never the content of a member's message: that is encrypted. Only a commit from outside is open.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum, auto
+from hashlib import sha256
+
+from crypto.errors import PeerError
+from crypto.mls.codec import Reader, decode_all
+from crypto.mls.commit import Commit, decode_commit
+from crypto.mls.framing import (
+    MLS10,
+    ContentType,
+    SenderType,
+    WireFormat,
+    read_private_message,
+    read_public_message,
+)
+from crypto.mls.proposals import ExternalInit, PreSharedKey, Remove
+from crypto.mls.psk import ExternalPskId
+from wire.entry import EffectKind, EntryData, decode_entry_data
+from wire.errors import Code, WireError
+from wire.limits import MAX_MESSAGE_BYTES
+
+
+class EntryKind(Enum):
+    """What a device may append."""
+
+    MESSAGE = auto()
+    COMMIT = auto()
+    EXTERNAL = auto()  # a commit by a device that has no leaf, or gives up its old one
+
+
+@dataclass(frozen=True, slots=True)
+class OpenCommit:
+    """What a commit from outside shows."""
+
+    key_hash: bytes  # 32: SHA-256 of its leaf's signature key
+    removed_leaf: int | None
+    psk_id: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """The readable part of an entry; `open` only when it comes from outside."""
+
+    kind: EntryKind
+    epoch: int
+    data: EntryData
+    open: OpenCommit | None = None
+
+
+def read_header(message: bytes, conversation: bytes) -> Header:
+    """Return an entry's header; raise WireError(bad_request, too_large) for anything else.
+
+    Proposals of members are no entries: only the relay proposes, and only Removes.
+    """
+    try:
+        wire_format = _wire_format(message)
+        read = _READERS.get(wire_format)
+        if read is None:
+            raise _refused("The entry is neither a member's message nor a commit from outside.")
+        group_id, header = read(message)
+    except PeerError as error:
+        raise _refused(f"The entry is malformed ({error.code}).") from None
+    if group_id != conversation:
+        raise _refused("The entry belongs to another conversation.")
+    _check_shape(header, message)
+    return header
+
+
+def _check_shape(header: Header, message: bytes) -> None:
+    if header.kind is not EntryKind.MESSAGE:
+        return
+    if len(message) > MAX_MESSAGE_BYTES:
+        raise WireError(Code.TOO_LARGE, "The message is too large. Nothing was sent: shorten it.")
+    if header.data.effects:
+        raise _refused("Only a commit changes the membership.")
+
+
+def _wire_format(message: bytes) -> int:
+    reader = Reader(message[:4])
+    return reader.u16() if reader.u16() == MLS10 else 0
+
+
+def _read_private(message: bytes) -> tuple[bytes, Header]:
+    private = decode_all(message[4:], read_private_message)
+    kinds = {ContentType.APPLICATION: EntryKind.MESSAGE, ContentType.COMMIT: EntryKind.COMMIT}
+    kind = kinds.get(private.content_type)
+    if kind is None:
+        raise _refused("Members' proposals are part of their commits here.")
+    return private.group_id, Header(
+        kind, private.epoch, decode_entry_data(private.authenticated_data)
+    )
+
+
+def _read_public(message: bytes) -> tuple[bytes, Header]:
+    content = decode_all(message[4:], read_public_message).content
+    if content.sender.type is not SenderType.NEW_MEMBER_COMMIT:
+        raise _refused("Only a commit from outside is sent in the open.")
+    if content.content_type is not ContentType.COMMIT:
+        raise _refused("From outside only a commit comes in.")
+    data = decode_entry_data(content.authenticated_data)
+    commit = _open_commit(decode_commit(content.content))
+    return content.group_id, Header(EntryKind.EXTERNAL, content.epoch, data, commit)
+
+
+def _open_commit(commit: Commit) -> OpenCommit:
+    """Section 12.4.3.2: an ExternalInit, at most one Remove, and PSKs; here at most one."""
+    removed: list[int] = []
+    psks: list[bytes] = []
+    inits = 0
+    for proposal in commit.proposals:
+        match proposal:
+            case ExternalInit():
+                inits += 1
+            case Remove(leaf):
+                removed.append(leaf)
+            case PreSharedKey(ExternalPskId(psk_id)):
+                psks.append(psk_id)
+            case _:
+                raise _refused("A commit from outside changes nothing but its own membership.")
+    if inits != 1 or len(removed) > 1 or len(psks) > 1 or commit.path is None:
+        raise _refused("The commit from outside has not the parts that one has.")
+    key_hash = sha256(commit.path.leaf_node.signature_key).digest()
+    return OpenCommit(key_hash, removed[0] if removed else None, psks[0] if psks else None)
+
+
+def added(data: EntryData) -> list[bytes]:
+    """The ids of the devices that an entry declares as added."""
+    return [each.device for each in data.effects if each.kind is EffectKind.ADDED]
+
+
+def _refused(text: str) -> WireError:
+    return WireError(Code.BAD_REQUEST, text)
+
+
+_READERS: dict[int, Callable[[bytes], tuple[bytes, Header]]] = {
+    WireFormat.PRIVATE_MESSAGE: _read_private,
+    WireFormat.PUBLIC_MESSAGE: _read_public,
+}
