@@ -20,6 +20,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 WAIT_S = 30.0
+PASSWORD = "Tulpen-im-Mai-7"
 
 
 def free_port() -> int:
@@ -123,33 +124,43 @@ class RpcFailure(Exception):
 
 
 class JsonClient:
-    """A client process with the JSON face and the profile `folder`."""
+    """A client process with the JSON face and the profile `folder`.
 
-    def __init__(self, folder: Path, relay: Relay, *flags: str, **env: str) -> None:
+    `server`: where it connects to, when that is not `relay` itself but something in between.
+    """
+
+    def __init__(
+        self, folder: Path, relay: Relay, *flags: str, server: str | None = None, **env: str
+    ) -> None:
         self.folder, self.relay = folder, relay
+        self.server = server or relay.server
         self.notifications: list[dict[str, Any]] = []
         self._answers: dict[int, dict[str, Any]] = {}
         self._changed = threading.Condition()
         self._next = 0
+        self._ended = False
         self.errors = folder.with_suffix(".stderr")
         env = {"SOTTO_DATA": str(relay.data)} | env
+        stderr = self.errors.open("ab")
         self.process = subprocess.Popen(
             [
                 sys.executable,
                 str(ROOT / "client.py"),
                 "--json",
                 "--server",
-                relay.server,
+                self.server,
                 "--profile",
                 str(folder),
                 *flags,
             ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=self.errors.open("ab"),
+            stderr=stderr,
             env=environment(**env),
         )
-        threading.Thread(target=self._read, daemon=True).start()
+        stderr.close()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
 
     def _read(self) -> None:
         assert self.process.stdout is not None
@@ -161,6 +172,7 @@ class JsonClient:
                 else:
                     self._answers[value["id"]] = value
                 self._changed.notify_all()
+        self._ended = True
         with self._changed:
             self._changed.notify_all()
 
@@ -175,9 +187,7 @@ class JsonClient:
 
     def finish(self, number: int, *, timeout_s: float = WAIT_S) -> Any:
         with self._changed:
-            ok = self._changed.wait_for(
-                lambda: number in self._answers or self.process.poll() is not None, timeout_s
-            )
+            ok = self._changed.wait_for(lambda: number in self._answers or self._ended, timeout_s)
             answer = self._answers.pop(number, None)
         assert answer is not None, (
             f"no answer ({'ended' if ok else 'timed out'}): {self.errors.read_text()}"
@@ -190,11 +200,37 @@ class JsonClient:
         """Return the result; raise RpcFailure."""
         return self.finish(self.begin(method, **params), timeout_s=timeout_s)
 
-    def register(self, name: str, password: str = "Tulpen-im-Mai-7", **more: Any) -> dict[str, Any]:
-        params = {"name": name, "password": password, "server": self.relay.server}
-        result = self.call("register", **params, trust="tofu", **more)
+    def fails(self, code: str, method: str, **params: Any) -> RpcFailure:
+        """Call a method that must be refused with `code`; return how."""
+        try:
+            result = self.call(method, **params)
+        except RpcFailure as failure:
+            assert failure.code == code, f"{method}: {failure}"
+            return failure
+        raise AssertionError(f"{method} was not refused: {result}")
+
+    def register(self, name: str, password: str = PASSWORD, **more: Any) -> dict[str, Any]:
+        return self._enter("register", name, password, more)
+
+    def login(self, name: str, password: str = PASSWORD, **more: Any) -> dict[str, Any]:
+        return self._enter("login", name, password, more)
+
+    def _enter(self, method: str, name: str, password: str, more: dict[str, Any]) -> dict[str, Any]:
+        params = {"name": name, "password": password, "server": self.server, "trust": "tofu"}
+        result = self.call(method, **params | more)
         assert isinstance(result, dict)
         return result
+
+    def say(self, to: str, text: str, **more: Any) -> dict[str, Any]:
+        """Send a text; return the answer."""
+        result = self.call("send", to=to, text=text, **more)
+        assert isinstance(result, dict)
+        return result
+
+    def settle(self) -> None:
+        """Return once everything that the relay knows is processed and sent."""
+        state = self.call("sync", timeout_s=WAIT_S)
+        assert state["outbox_empty"], state
 
     def wait_for(
         self, method: str, *, timeout_s: float = WAIT_S, count: int = 1, **fields: Any
@@ -215,6 +251,10 @@ class JsonClient:
             f"no {method} {fields}; had {self.notifications[-8:]}; {self.errors.read_text()[-2000:]}"
         )
         return found[count - 1]
+
+    def hears(self, conversation: str, text: str, *, timeout_s: float = WAIT_S) -> dict[str, Any]:
+        """Wait for that message; return its notification."""
+        return self.wait_for("message", timeout_s=timeout_s, conversation=conversation, text=text)
 
     def texts(self, conversation: str) -> list[tuple[str, str]]:
         """(sender, text) of the messages that this client has heard of by notification."""
@@ -251,15 +291,15 @@ class People:
         self.folder, self.relay = folder, relay
         self.clients: list[JsonClient] = []
 
-    def open(self, name: str, **env: str) -> JsonClient:
+    def open(self, name: str, *, server: str | None = None, **env: str) -> JsonClient:
         """Open a client on the profile `name`, new or not."""
-        client = JsonClient(self.folder / name, self.relay, **env)
+        client = JsonClient(self.folder / name, self.relay, server=server, **env)
         self.clients.append(client)
         return client
 
-    def join(self, name: str, **more: Any) -> JsonClient:
+    def join(self, name: str, *, server: str | None = None, **more: Any) -> JsonClient:
         """Open a client and register `name`."""
-        client = self.open(name)
+        client = self.open(name, server=server)
         client.register(name, **more)
         return client
 
