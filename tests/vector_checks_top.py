@@ -10,7 +10,9 @@ from crypto.ed25519 import SigningKey
 from crypto.mls import parent_hash, tree_math, treekem
 from crypto.mls.codec import decode_all
 from crypto.mls.commit import UpdatePath, decode_commit, read_update_path
+from crypto.mls.group import OwnKeyPackage, from_rows, open_welcome, rows
 from crypto.mls.group_context import GroupContext
+from crypto.mls.key_package import KeyPackage
 from crypto.mls.key_schedule import epoch_secrets, welcome_key_and_nonce
 from crypto.mls.leaf_node import LeafContent, LeafNode, LeafNodeSource, sign_leaf
 from crypto.mls.messages import decode_message, encode_message
@@ -244,8 +246,35 @@ def welcome_case(case: Case) -> None:
     )
 
 
+def passive_client_case(case: Case) -> None:
+    suite = suite_by_number(case["cipher_suite"])
+    key_package = decode_message(_hex(case["key_package"]))
+    assert isinstance(key_package, KeyPackage)
+    leaf = key_package.leaf_node
+    init_private, leaf_private = _hex(case["init_priv"]), _hex(case["encryption_priv"])
+    assert suite.encryption_key_of(init_private) == key_package.init_key
+    assert suite.encryption_key_of(leaf_private) == leaf.encryption_key
+    assert SigningKey.from_seed(_hex(case["signature_priv"])).public == leaf.signature_key
+    reference = key_package.reference(suite)
+    own = OwnKeyPackage(key_package.encoded, init_private, leaf_private, reference=reference)
+    psks = {_hex(psk["psk_id"]): _hex(psk["psk"]) for psk in case["external_psks"]}
+    opened = open_welcome(_hex(case["welcome"]), {reference: own}, psks=psks)
+    tree = case["ratchet_tree"]
+    group = opened.join(None if tree is None else RatchetTree.decode(suite, _hex(tree)))
+    assert group.epoch_authenticator == _hex(case["initial_epoch_authenticator"])
+    for epoch in case["epochs"]:
+        for proposal in epoch["proposals"]:
+            group = group.receive_proposal(_hex(proposal))
+        staged = group.stage(_hex(epoch["commit"]), psks=psks)
+        assert staged.group is not None
+        group = from_rows(rows(staged.group))
+        assert group.epoch_authenticator == _hex(epoch["epoch_authenticator"])
+
+
 CHECKS: dict[str, Callable[[Case], None]] = {
     "messages": messages_case,
+    "passive-client-handling-commit": passive_client_case,
+    "passive-client-welcome": passive_client_case,
     "tree-operations": tree_operations_case,
     "tree-validation": tree_validation_case,
     "treekem": treekem_case,

@@ -6,7 +6,7 @@ Never holds a private key and never judges what stands in it.
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from crypto.errors import PeerError, UsageError
+from crypto.errors import PeerError
 from crypto.mls.leaf_node import LeafNode
 from crypto.mls.suite import Suite
 from crypto.mls.tree_node import (
@@ -133,10 +133,11 @@ class RatchetTree:
         return RatchetTree(self.suite, _replaced(self.root, index, leaf, _blank))
 
     def remove(self, index: int) -> "RatchetTree":
-        """The tree without a member: blanked with the path above, then truncated. 12.1.3."""
+        """The tree without a member: blanked with the path above, then truncated. 12.1.3.
+
+        Without its last member it is one blank leaf, where an external commit may then land.
+        """
         self._need_member(index)
-        if self.members == 1:
-            raise UsageError("the last member cannot be removed")
         root = _replaced(self.root, index, None, _blank)
         while isinstance(root, Branch) and root.right.members == 0:
             root = root.left

@@ -1,0 +1,160 @@
+"""A group as rows for storage, and which rows a change touches.
+
+Never writes a row that did not change: after a message the sender's ratchet alone, after a Commit
+the epoch and O(log n) nodes. The rows hold secrets.
+"""
+
+from collections.abc import Iterator, Mapping
+
+from crypto.errors import PeerError
+from crypto.mls import secret_tree
+from crypto.mls.census import Census
+from crypto.mls.codec import Reader, decode_all, items, u8, u32, u64, vector
+from crypto.mls.framing import read_sender
+from crypto.mls.group_context import read_group_context
+from crypto.mls.group_state import G, GroupState, PendingProposal
+from crypto.mls.key_schedule import read_epoch_secrets
+from crypto.mls.leaf_node import read_leaf_node
+from crypto.mls.proposals import encode_proposal, read_proposal
+from crypto.mls.ratchet_tree import RatchetTree
+from crypto.mls.suite import Suite, suite_by_number
+from crypto.mls.tree_node import (
+    Branch,
+    LeafSlot,
+    Subtree,
+    changed_subtrees,
+    read_parent_node,
+)
+from crypto.mls.tree_object import DEEPEST
+
+EPOCH = "epoch"
+KEYS = "keys"
+PENDING = "pending"
+_NODE = "node/"
+_Keys = tuple[dict[int, bytes], dict[bytes, bytes], tuple[tuple[int, bytes], ...]]
+_RATCHETS = "ratchets/"
+
+
+def rows(group: GroupState) -> dict[str, bytes]:
+    """Every row of a group, by name."""
+    found = _fixed_rows(group)
+    for subtree in changed_subtrees(group.tree.root, None):
+        found.update(_node_row(subtree))
+    found.update(_prefixed(secret_tree.rows(group.secret_tree)))
+    return found
+
+
+def changed_rows(old: GroupState, new: GroupState) -> tuple[dict[str, bytes], set[str]]:
+    """Rows to write and names of rows to delete, to make the rows of `old` those of `new`."""
+    before: dict[str, bytes] = {}
+    after: dict[str, bytes] = {}
+    if not _shares_fixed_rows(old, new):
+        before, after = _fixed_rows(old), _fixed_rows(new)
+    if old.tree is not new.tree:
+        for subtree in changed_subtrees(old.tree.root, new.tree.root):
+            before.update(_node_row(subtree))
+        for subtree in changed_subtrees(new.tree.root, old.tree.root):
+            after.update(_node_row(subtree))
+    put = {name: row for name, row in after.items() if before.get(name) != row}
+    gone = before.keys() - after.keys()
+    secrets_put, secrets_gone = secret_tree.changed_rows(old.secret_tree, new.secret_tree)
+    put.update(_prefixed(secrets_put))
+    return put, gone | {_RATCHETS + name for name in secrets_gone}
+
+
+def from_rows(kind: type[G], stored: Mapping[str, bytes]) -> G:
+    """The group that `rows` wrote; PeerError("malformed") when rows are missing or damaged."""
+    if not {EPOCH, KEYS, PENDING} <= stored.keys():
+        raise PeerError("malformed", "rows of the group are missing")
+    epoch = Reader(stored[EPOCH])
+    context = read_group_context(epoch)
+    suite = suite_by_number(context.suite)
+    own_leaf, level, is_closed = epoch.u32(), epoch.u8(), epoch.optional()
+    interim, tag, secrets = epoch.vector(), epoch.vector(), read_epoch_secrets(epoch)
+    epoch.done()
+    if level > DEEPEST:
+        raise PeerError("malformed", "the tree is too deep")
+    tree = RatchetTree(suite, _read_subtree(suite, stored, level, 0))
+    if tree.hash() != context.tree_hash:
+        raise PeerError("malformed", "rows of the tree are missing or damaged")
+    private_keys, own_updates, past_psks = decode_all(stored[KEYS], _read_keys)
+    secret_rows = {k[len(_RATCHETS) :]: row for k, row in stored.items() if k.startswith(_RATCHETS)}
+    return kind(
+        suite,
+        context,
+        own_leaf,
+        tree=tree,
+        census=Census().moved(None, tree),
+        private_keys=private_keys,
+        secrets=secrets,
+        secret_tree=secret_tree.from_rows(suite, secret_rows),
+        interim_transcript_hash=interim,
+        confirmation_tag=tag,
+        pending_proposals=decode_all(stored[PENDING], lambda reader: reader.items(_read_pending)),
+        own_updates=own_updates,
+        past_psks=past_psks,
+        is_closed=is_closed,
+    )
+
+
+def _shares_fixed_rows(old: GroupState, new: GroupState) -> bool:
+    return (
+        old.context is new.context
+        and old.pending_proposals is new.pending_proposals
+        and old.private_keys is new.private_keys
+        and old.own_updates is new.own_updates
+    )
+
+
+def _fixed_rows(group: GroupState) -> dict[str, bytes]:
+    epoch = group.context.encode() + u32(group.own_leaf) + u8(group.tree.root.level)
+    epoch += u8(group.is_closed) + vector(group.interim_transcript_hash)
+    epoch += vector(group.confirmation_tag) + group.secrets.encode()
+    keys = items(u8(level) + vector(key) for level, key in sorted(group.private_keys.items()))
+    updates = items(vector(public) + vector(key) for public, key in group.own_updates.items())
+    pending = items(_encode_pending(one) for one in group.pending_proposals)
+    past = items(u64(number) + vector(psk) for number, psk in group.past_psks)
+    return {EPOCH: epoch, KEYS: keys + updates + past, PENDING: pending}
+
+
+def _read_keys(reader: Reader) -> _Keys:
+    private_keys = dict(reader.items(lambda inner: (inner.u8(), inner.vector())))
+    own_updates = dict(reader.items(lambda inner: (inner.vector(), inner.vector())))
+    return private_keys, own_updates, reader.items(lambda inner: (inner.u64(), inner.vector()))
+
+
+def _encode_pending(one: PendingProposal) -> bytes:
+    head = vector(one.reference) + one.sender.encode() + vector(one.authenticated_data)
+    return head + encode_proposal(one.proposal)
+
+
+def _read_pending(reader: Reader) -> PendingProposal:
+    reference, sender, data = reader.vector(), read_sender(reader), reader.vector()
+    return PendingProposal(reference, sender, read_proposal(reader), data)
+
+
+def _prefixed(secret_rows: Mapping[str, bytes]) -> dict[str, bytes]:
+    return {_RATCHETS + name: row for name, row in secret_rows.items()}
+
+
+def _node_name(level: int, first: int) -> str:
+    return f"{_NODE}{level}/{first}"
+
+
+def _node_row(subtree: Subtree) -> Iterator[tuple[str, bytes]]:
+    """The row of a node that is not blank."""
+    if subtree.node is None:
+        return
+    encoded = subtree.node.encoded if isinstance(subtree, LeafSlot) else subtree.node.encode()
+    yield _node_name(subtree.level, subtree.first), encoded
+
+
+def _read_subtree(suite: Suite, stored: Mapping[str, bytes], level: int, first: int) -> Subtree:
+    row = stored.get(_node_name(level, first))
+    if level == 0:
+        leaf = None if row is None else decode_all(row, read_leaf_node)
+        return LeafSlot(suite, first, leaf)
+    node = None if row is None else decode_all(row, read_parent_node)
+    left = _read_subtree(suite, stored, level - 1, first)
+    right = _read_subtree(suite, stored, level - 1, first + (1 << (level - 1)))
+    return Branch(suite, node, left, right)
