@@ -87,7 +87,7 @@ async def _plain(session: object, flags: argparse.Namespace, server: str | None)
     face: Face
     screen: Screen
     if sys.stdin.isatty() and sys.stdout.isatty():
-        screen = TerminalScreen(lambda text: face.complete(text), holds_secret)
+        screen = TerminalScreen(lambda text: face.complete(text), holds_secret)  # noqa: PLW0108  (made below)
     else:
         screen = PipeScreen(sys.stdin.buffer, sys.stdout)
     face = Face(session, screen, options)
