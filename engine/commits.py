@@ -11,9 +11,9 @@ from typing import Final
 
 from crypto.errors import PeerError
 from crypto.mls.framing import SenderType
-from crypto.mls.group import Group, StagedCommit, UnusablePath
+from crypto.mls.group import Change, Group, ResolvedProposal, StagedCommit, UnusablePath
 from engine.conversation import Conversation, State, Step
-from engine.events import Notice
+from engine.events import Event, Notice
 from engine.header import Header
 from engine.judge import CommitView, Proposed, Standing, judge
 from engine.membership import narrate
@@ -92,10 +92,11 @@ def view_of(standing: Standing, staged: StagedCommit, *, effects: tuple[Effect, 
 
 
 def places_of(
-    standing: Standing, changes: Sequence[object]
+    standing: Standing, changes: Sequence[Change]
 ) -> tuple[tuple[Place, ...], tuple[Place, ...]]:
     """Return the places that changes of a tree add and remove."""
-    added, removed = [], []
+    added: list[Place] = []
+    removed: list[Place] = []
     for change in changes:
         if change.kind == "added":
             added.append(place_of(change.member))
@@ -106,7 +107,7 @@ def places_of(
     return tuple(added), tuple(removed)
 
 
-def _proposed(resolved: object) -> Proposed:
+def _proposed(resolved: ResolvedProposal) -> Proposed:
     by_reference = resolved.reference is not None
     is_relays = resolved.sender.type is SenderType.EXTERNAL
     return Proposed(resolved.proposal, by_reference, is_relays)
@@ -166,7 +167,7 @@ def _told(
     standing: Standing,
     *,
     reader: Reader,
-) -> tuple[tuple[Line, ...], tuple[object, ...]]:
+) -> tuple[tuple[Line, ...], tuple[Event, ...]]:
     _, before = conversation.now_in()
     return narrate(
         conversation,

@@ -6,7 +6,7 @@ value out of an entry, live.py stores it and then assigns it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Final
@@ -14,9 +14,9 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from crypto.mls.group import Group
+from crypto.mls.group import Group, changed_rows, rows
 from crypto.mls.persistent import PersistentVector
-from crypto.mls.storage_rows import changed_rows, rows
+from crypto.mls.proposals import Remove
 from engine import running_hash
 from engine.events import Event
 from engine.judge import Standing, Waiting, judge_group
@@ -24,7 +24,7 @@ from storage.client.messaging import Change, ConversationRow, Line
 from wire.entry import decode_removal_data
 from wire.policy import Kind
 
-# Positions that a sender may still refer to after a restart; older ones are covered by later hashes.
+# Positions that a sender may still refer to after a restart; later hashes cover older ones.
 KEPT_HASHES: Final = 4096
 _KEPT_REFUSED: Final = 16
 
@@ -73,9 +73,9 @@ class Conversation:
     """What this device holds of one conversation.
 
     `cursor`: the last entry processed; `stands_on`: the last commit or proposal among them;
-    `epoch_seq`: the commit that opened the epoch; `hash`: the running hash after `cursor`, those
-    before it in `hashes`, which starts at seq `hashes_from`. `counters`: the last content counter of
-    each sending device, the own one being `own_counter`.
+    `epoch_seq`: the commit that opened the epoch; `hash`: the running hash after `cursor`, and
+    `hashes` those from seq `hashes_from` on. `counters`: the last content counter of each sending
+    device, the own one being `own_counter`.
     """
 
     id: bytes
@@ -215,7 +215,7 @@ def change_of(before: Conversation, steps: Sequence[Step]) -> Change:
 
 def _group_change(
     before: Group | None, after: Group | None
-) -> tuple[Mapping[str, bytes], Iterable[str], bool]:
+) -> tuple[Mapping[str, bytes], Collection[str], bool]:
     if after is None:
         return {}, (), before is not None
     if before is None:
@@ -280,4 +280,5 @@ def waiting_in(group: Group) -> tuple[Waiting, ...]:
     return tuple(
         Waiting(pending.proposal.removed, decode_removal_data(pending.authenticated_data))
         for pending in group.pending_proposals
+        if isinstance(pending.proposal, Remove)
     )

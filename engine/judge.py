@@ -228,7 +228,7 @@ def _extensions_stay(before: Standing, commit: CommitView) -> None:
 
 def _policy_changes_rightly(before: Standing, commit: CommitView) -> None:
     old, new = before.policy, policy_in(_extensions_after(before, commit))
-    if old.lock is not None and expels(before, commit):
+    if old.lock is not None and expels(before, commit.committer, commit.removed):
         if new != closed(old):
             raise Refused("J-17", "removing somebody closes a password room and changes no more")
         return
@@ -247,7 +247,7 @@ def _is_fresh(old: Policy, new: Policy) -> bool:
     return not reused and new.lock is not None and not new.lock.closed
 
 
-def expels(before: Standing, commit: CommitView) -> bool:
+def expels(before: Standing, committer: Place, removed: Sequence[Place]) -> bool:
     """Tell whether a commit removes somebody who did not wish it (J-17 then closes the room)."""
     wishes = {
         waiting.leaf
@@ -255,9 +255,7 @@ def expels(before: Standing, commit: CommitView) -> bool:
         if (place := before.roster.at(waiting.leaf)) is not None
         and is_own_wish(waiting.data, place, before.conversation)
     }
-    return any(
-        place.root != commit.committer.root and place.leaf not in wishes for place in commit.removed
-    )
+    return any(place.root != committer.root and place.leaf not in wishes for place in removed)
 
 
 _RULES: Final[tuple[Callable[[Standing, CommitView], None], ...]] = (

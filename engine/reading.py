@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from crypto.errors import PeerError
 from crypto.mls.framing import ContentType, SenderType
+from crypto.mls.proposals import Remove
 from engine.commits import ACCEPTED, OwnCommit, read_commit, read_own_commit
 from engine.content import Body, Content, RoomSecret, Text, decode_content
 from engine.conversation import Conversation, State, Step, waiting_in
@@ -18,6 +19,7 @@ from engine.header import Header, read_header
 from engine.roster import Place
 from engine.steps import Reader, check_place, freeze, unreadable
 from storage.client.messaging import Line
+from storage.client.timeline import MESSAGE
 from wire.policy import Kind
 from wire.replies import Entry
 
@@ -92,7 +94,7 @@ def _own_message(
 
 def _line(entry: Entry, sender: Place, number: bytes, *, text: str, sent_at_ms: int) -> Line:
     return Line(
-        "text",
+        MESSAGE,
         sender.account,
         text,
         seq=entry.seq,
@@ -120,6 +122,8 @@ def _proposal(conversation: Conversation, entry: Entry, header: Header) -> Step:
             raise PeerError("J-15", "members propose nothing in conversations")
         data = header.removal_data()
         next_group = group.receive_proposal(entry.message)
+        if not isinstance(next_group.pending_proposals[-1].proposal, Remove):
+            raise PeerError("J-15", "the relay proposes nothing but Removes")
         waiting = waiting_in(next_group)
         new = waiting[-1]
         place = standing.roster.at(new.leaf)
