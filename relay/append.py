@@ -13,6 +13,7 @@ from relay.headers import EntryKind, Header, read_header
 from relay.outcome import Outcome, Stored
 from relay.rights import check_may_speak, not_a_member, open_conversation
 from relay.usage import charge
+from storage.killpoints import reached
 from storage.relay import account_rows, conversation_rows, log_rows
 from storage.relay.conversation_rows import Conversation
 from wire.errors import Code, WireError
@@ -74,7 +75,9 @@ def _append_message(
         arrived_ms=arrived_ms,
         message=request.message,
     )
+    reached("relay_entry")
     conversation_rows.update_conversation(connection, conversation.id, last_seq=seq)
+    reached("relay_head")
     entry = Entry(seq, arrived_ms, request.message)
     stored = Stored(conversation.conversation, (entry,), readers, who.device)
     return Outcome(Accepted(((request.rid, seq),)), (stored,))

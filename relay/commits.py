@@ -20,6 +20,7 @@ from relay.outcome import Event, Outcome, Stored, ToAccounts, WelcomeStored
 from relay.removals import issue
 from relay.rights import check_may_join, not_a_member
 from relay.usage import charge
+from storage.killpoints import reached
 from storage.relay import account_rows, conversation_rows, log_rows, other_rows
 from storage.relay.account_rows import Account
 from storage.relay.conversation_rows import Conversation, Membership
@@ -238,10 +239,15 @@ def _store(
         arrived_ms=arrived_ms,
         message=request.message,
     )
+    reached("relay_commit_entry")
     commit_id = _insert_commit(connection, who, request, seq=seq, place=place, facts=facts)
+    reached("relay_commit_row")
     log_rows.store_nodes(connection, conversation.id, seq, facts.nodes)
+    reached("relay_commit_nodes")
     _change_members(connection, conversation, changes, seq)
+    reached("relay_commit_members")
     _change_conversation(connection, context, conversation, seq=seq, facts=facts)
+    reached("relay_commit_head")
     entry = Entry(seq, arrived_ms, request.message)
     readers = tuple(dict.fromkeys((*before, who.device)))
     events: list[Event] = [Stored(conversation.conversation, (entry,), readers, who.device)]
@@ -343,6 +349,7 @@ def _welcome(
 ) -> list[Event]:
     rows = [each.device.id for each in changes.joining]
     numbers = log_rows.store_welcome(connection, rows, commit_id)
+    reached("relay_welcome")
     return [
         WelcomeStored(
             each.device.device, InboxEntry(number, conversation.conversation, seq, welcome)
