@@ -20,7 +20,7 @@ from engine.faults import from_peer
 from storage.client import contacts as rows
 from wire.errors import Code, WireError
 from wire.link import encode_fingerprint, parse_fingerprint
-from wire.names import canonical_name
+from wire.names import canonical_name, is_display_of
 from wire.replies import AccountInfo
 from wire.requests import Lookup
 
@@ -104,6 +104,18 @@ class Contacts:
             return rows.find_contact(connection, pin.account)
 
         return self._keep(await self._store.run(work))
+
+    def change_of(self, name: str) -> dict[str, Any]:
+        """Return the pinned and the new fingerprint of a contact whose root has changed."""
+        pin = self._met(name)
+        if pin.changed_root is None:
+            raise WireError(Code.BAD_REQUEST, f"{pin.display} has the same identity as before.")
+        return {
+            "name": pin.account,
+            "old_fingerprint": encode_fingerprint(pin.root_identity),
+            "new_fingerprint": encode_fingerprint(pin.changed_root),
+            "was_verified": pin.verified,
+        }
 
     async def safety(self, name: str) -> dict[str, Any]:
         """Return the safety number with `name` and what it was made from; asks once if unknown.
@@ -197,7 +209,7 @@ class Contacts:
 
     async def _consider(self, root: Root, certificate: bytes) -> Contact:
         """Return the pin after a verified root was seen: made, left, or marked as changed."""
-        if _canonical_or_none(root.display) != root.account:
+        if not is_display_of(root.display, root.account):
             raise PeerError("bad_certificate", "the name shown is not the account's")
         pin = self.known(root.account)
         if pin is None:
@@ -248,13 +260,6 @@ def _pin(row: rows.Contact) -> Contact:
         verified=row.verified and changed is None,
         changed_root=None if changed is None else check_root(changed).identity,
     )
-
-
-def _canonical_or_none(display: str) -> str | None:
-    try:
-        return canonical_name(display)
-    except WireError:
-        return None
 
 
 def _refuse_changed(pin: Contact) -> None:

@@ -72,6 +72,11 @@ class Connection(WSListener):
         """The relay's identity key, 32 bytes."""
         return self._bound().relay_key
 
+    @property
+    def greeting(self) -> str:
+        """What the relay's operator says to everybody; not trusted."""
+        return self._hello.result().greeting if self._hello.done() else ""
+
     def proof(self, signer: SigningKey, *, account: str, device: bytes) -> bytes:
         """Return the device's proof for this connection, 64 bytes."""
         return self._bound().proof(signer, account=account, device=device)
