@@ -62,11 +62,15 @@ def parser() -> argparse.ArgumentParser:
 
 
 async def _run(flags: argparse.Namespace) -> int:
-    from engine.session import Session
+    from engine.profile import Profile
+    from engine.session import Options, Session
 
     server = flags.link or flags.server
-    profile = Path(flags.profile) if flags.profile else None
-    session = Session.on(profile, server=server, trust=flags.trust)
+    profile = Profile(Path(flags.profile) if flags.profile else None)
+    options = Options(
+        server=server, trust=flags.trust, identity=flags.identity, opens_alone=flags.json
+    )
+    session = Session(profile, options=options)
     if flags.json:
         from ui.jsonl.face import run, standard_output
 
@@ -83,7 +87,7 @@ async def _plain(session: object, flags: argparse.Namespace, server: str | None)
     from ui.lines.screen import PipeScreen, Screen, TerminalScreen
 
     assert isinstance(session, Session)
-    options = Options(server=server, trust=flags.trust, identity=flags.identity)
+    options = Options(server=server, trust=flags.trust)
     face: Face
     screen: Screen
     if sys.stdin.isatty() and sys.stdout.isatty():

@@ -18,6 +18,7 @@ HOST, PORT = "127.0.0.1", 5000
 PORTS_TRIED = 20
 START_TIMEOUT_S = 20.0
 STOP_TIMEOUT_S = 15.0
+ADMIN_CODE_LINE = "Admin code"  # how the relay's banner begins that line
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -91,7 +92,19 @@ def _launch(port: int) -> bool:
         return False
     _write_number("pid", process.pid)
     _write_number("port", port)
+    _show_admin_code(log)
     return True
+
+
+def _show_admin_code(log: Path) -> None:
+    """Show the code that the relay printed if this was its first start: it is told only once."""
+    for line in log.read_text(errors="replace").splitlines():
+        if line.startswith(ADMIN_CODE_LINE):
+            print(
+                f"This relay is new. To be its admin, register the name admin with the code\n"
+                f"    {line.removeprefix(ADMIN_CODE_LINE).strip()}"
+            )
+            log.write_text("")  # shown once, kept nowhere
 
 
 def _wait_until_it_listens(process: subprocess.Popen[bytes], port: int) -> bool:

@@ -5,11 +5,13 @@ Never shows a password, and never sends one that misses the rule.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Any
 
+from engine.keyrings import SystemKeyring
 from engine.session import Session
 from ui.gate import clean_line, clean_name
 from ui.lines.screen import Screen
@@ -32,7 +34,6 @@ class Options:
 
     server: str | None = None
     trust: str | None = None
-    identity: str = "ed25519"
 
 
 class Choice(Enum):
@@ -129,13 +130,13 @@ class Menu:
             row = await self._choose(known)
             if row is None:
                 return False
-        try:
-            await self._session.open(row["id"], None)
-        except WireError as error:
-            if error.code is not Code.LOCKED:
-                self._screen.show(f"*** {clean_line(error.text)}")
-                return False
+        if row["needs_passphrase"]:
             return await self._unlock(row)
+        try:
+            await self._session.unlock(account=row["id"])
+        except WireError as error:
+            self._screen.show(f"*** {clean_line(error.text)}")
+            return False
         return True
 
     async def _choose(self, known: list[dict[str, Any]]) -> dict[str, Any] | None:
@@ -153,7 +154,7 @@ class Menu:
                 f"Passphrase of this device for {clean_name(row['label'])}: "
             )
             try:
-                await self._session.open(row["id"], passphrase)
+                await self._session.unlock(passphrase, account=row["id"])
                 return True
             except WireError as error:
                 self._screen.show(f"*** {clean_line(error.text)}")
@@ -197,7 +198,6 @@ class Menu:
                 name=name,
                 password=password,
                 email=email,
-                identity=self._options.identity,
                 admin_code=code,
                 trust=trust,
                 passphrase=passphrase,
@@ -224,7 +224,7 @@ class Menu:
 
     async def _lock(self) -> str | None:
         """Ask how to lock this device; not where a keyring does it, and not through a pipe."""
-        if not self._screen.is_terminal or await self._session.has_keyring():
+        if not self._screen.is_terminal or await asyncio.to_thread(SystemKeyring().is_real):
             return None
         self._screen.show(
             "This device keeps your messages encrypted. Lock them with a passphrase, or press\n"

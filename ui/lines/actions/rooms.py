@@ -42,12 +42,14 @@ async def join(call: Call) -> list[str]:
 
 async def _join(call: Call, name: str, password: str | None) -> dict[str, Any]:
     try:
-        return await call.session.join_room(name=name, password=password)
+        result: dict[str, Any] = await call.session.join_room(name=name, password=password)
+        return result
     except WireError as error:
         if error.code is not Code.WRONG_ROOM_PASSWORD or password is not None:
             raise
     password = await call.place.ask_secret(f"Password of #{clean_name(name)}: ")
-    return await call.session.join_room(name=name, password=password)
+    again: dict[str, Any] = await call.session.join_room(name=name, password=password)
+    return again
 
 
 async def create(call: Call) -> list[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from ui.gate import clean_line, clean_name
 from ui.lines.actions.call import Action, Call
 from ui.lines.render import date_and_time
+from wire.errors import Code, WireError
 from wire.link import format_fingerprint
 
 
@@ -16,7 +17,7 @@ async def safety(call: Call) -> list[str]:
     digits = clean_line(row["digits"], cells=80).replace(" ", "")
     groups = [digits[i : i + 5] for i in range(0, len(digits), 5)]
     name = clean_name(call.name())
-    state = "verified" if row.get("state") == "verified" else "not verified yet"
+    state = "verified" if row["verified"] else "not verified yet"
     return [
         f"Compare with {name}, by voice or side by side ({state}):",
         *("    " + "  ".join(groups[i : i + 6]) for i in range(0, len(groups), 6)),
@@ -35,13 +36,20 @@ async def unverify(call: Call) -> list[str]:
 
 
 async def accept(call: Call) -> list[str]:
-    change = await call.session.changed_identity(name=call.name())
-    await call.session.accept_identity(name=call.name(), fingerprint=change["new_fingerprint"])
+    try:
+        await call.session.safety_number(name=call.name())
+        return [f"--- {clean_name(call.name())} has the identity that you know; nothing to accept"]
+    except WireError as error:
+        shown = error.data.get("shown")
+        if error.code is not Code.IDENTITY_CHANGED or not isinstance(shown, str):
+            raise
+    await call.session.accept_identity(name=call.name(), fingerprint=shown)
     return [f"--- the new identity of {clean_name(call.name())} is accepted; /safety compares it"]
 
 
 async def trust(call: Call) -> list[str]:
-    result = await call.session.trust_relay(fingerprint=call.arg(0), replaces=None)
+    pinned = (await call.session.status()).get("fingerprint")
+    result = await call.session.trust_relay(fingerprint=call.arg(0), replaces=pinned)
     return [f"--- the relay is trusted now: {format_fingerprint(result['fingerprint'])}"]
 
 

@@ -12,12 +12,13 @@ from wire.link import format_fingerprint
 
 
 async def me(call: Call) -> list[str]:
-    row = await call.session.whoami()
-    admin = " (admin)" if row.get("admin") else ""
+    row, state = await call.session.whoami(), await call.session.status()
+    admin = " (admin)" if row["is_admin"] else ""
     return [
-        f"You are {clean_name(row.get('display') or row['account'])}{admin} on {row['server']}.",
-        f"  this device: {row['device']}",
-        f"  the relay:   {format_fingerprint(row['fingerprint'])}",
+        f"You are {clean_name(row['display'])}{admin} on {clean_line(state['server'], cells=80)}.",
+        f"  this device:   {row['device']}",
+        f"  your identity: {format_fingerprint(row['fingerprint'])}",
+        f"  the relay:     {format_fingerprint(state['fingerprint'])}",
     ]
 
 
