@@ -1,0 +1,66 @@
+"""Whom to ask to commit a waiting Remove: one connected device at a time, each for a while.
+
+Never sends: `due` says who is to be asked now. The clock is a parameter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from relay.outcome import AskCommit
+from wire.limits import COMMIT_ASK_S
+
+
+@dataclass(slots=True)
+class _Ask:
+    stands_on: int
+    candidates: tuple[bytes, ...]
+    asked: set[bytes] = field(default_factory=set)
+    until_s: float = 0.0
+
+
+class Asking:
+    """The conversations in which a Remove waits."""
+
+    def __init__(self, is_connected: Callable[[bytes], bool]) -> None:
+        self._is_connected = is_connected
+        self._asks: dict[bytes, _Ask] = {}
+
+    def __len__(self) -> int:
+        return len(self._asks)
+
+    def begin(self, ask: AskCommit) -> None:
+        """A Remove waits, or none does any more (no candidates)."""
+        if ask.candidates:
+            self._asks[ask.conversation] = _Ask(ask.stands_on, ask.candidates)
+        else:
+            self._asks.pop(ask.conversation, None)
+
+    def settle(self, conversation: bytes) -> None:
+        """A commit of the conversation was stored."""
+        self._asks.pop(conversation, None)
+
+    def due(self, now_s: float) -> list[tuple[bytes, bytes, int]]:
+        """Return (device, conversation, stands_on) of everybody who is to be asked now.
+
+        When all connected candidates were asked in vain, they are asked anew.
+        """
+        found = []
+        for conversation, ask in self._asks.items():
+            if now_s < ask.until_s:
+                continue
+            device = self._choose(ask)
+            if device is not None:
+                ask.asked.add(device)
+                ask.until_s = now_s + COMMIT_ASK_S
+                found.append((device, conversation, ask.stands_on))
+        return found
+
+    def _choose(self, ask: _Ask) -> bytes | None:
+        connected = [device for device in ask.candidates if self._is_connected(device)]
+        fresh = [device for device in connected if device not in ask.asked]
+        if connected and not fresh:
+            ask.asked.clear()
+            fresh = connected
+        return fresh[0] if fresh else None

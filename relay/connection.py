@@ -1,0 +1,255 @@
+"""One WebSocket connection: picows' callbacks on one side, whole binary messages on the other.
+
+Never decides anything about a request: it refuses what is not a plain binary frame (text,
+fragments, reserved bits, hence compression), answers pings, and closes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, Final, Protocol
+
+from picows import WSAutoPingStrategy, WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport
+from picows.picows import WSProtocol  # type: ignore[attr-defined]
+
+from relay.arrival import Arrival
+from relay.context import Proof
+from relay.handshake import State
+from relay.outlet import Outlet, Turn
+from relay.throttle import Bucket
+from wire.limits import HANDSHAKE_TIMEOUT_S, MAX_FRAME_BYTES, MAX_FRAME_BYTES_STRANGER
+
+READ_BUFFER_BYTES: Final = 4096
+MAX_REQUEST_HEAD_BYTES: Final = 16 << 10  # what picows takes of an HTTP request
+CLOSE_TIMEOUT_S: Final = 5.0
+MAX_IN_FLIGHT: Final = 1024  # requests of one connection that are being worked on
+_MAX_CONTROL_FRAMES: Final = 100  # pings and the like between two requests
+_BINARY: Final = WSMsgType.BINARY
+_LOUD: Final = MAX_REQUEST_HEAD_BYTES + MAX_FRAME_BYTES_STRANGER + 16
+
+
+class Receiver(Protocol):
+    """Who is told of a connection's messages."""
+
+    def receive(self, connection: Connection, payload: memoryview) -> None:
+        """Take one message; `payload` is valid during the call only."""
+
+    def disconnected(self, connection: Connection) -> None:
+        """The connection is gone."""
+
+
+class Connection(WSListener):
+    """A connection after its HTTP upgrade. For the event loop's thread only.
+
+    `number` is what logs call it; `state` and what follows belong to relay.dispatch.
+    """
+
+    __slots__ = (
+        "_controls",
+        "_loop",
+        "_receiver",
+        "_transport",
+        "arrival",
+        "bucket",
+        "found",
+        "in_flight",
+        "is_heard",
+        "outlet",
+        "proof",
+        "session",
+        "silence",
+        "state",
+        "tls_spki_hash",
+    )
+
+    def __init__(
+        self,
+        arrival: Arrival,
+        receiver: Receiver,
+        *,
+        turn: Turn,
+        loop: asyncio.AbstractEventLoop,
+        tls_spki_hash: bytes,
+    ) -> None:
+        super().__init__()
+        self._receiver = receiver
+        self._loop = loop
+        self._transport: WSTransport | None = None
+        self._controls = 0
+        self.arrival = arrival
+        self.outlet = Outlet(turn, self)
+        self.tls_spki_hash = tls_spki_hash
+        self.state = State.HELLO
+        self.proof: Proof | None = None
+        self.found: Any = None  # the account that a log-in without a device found
+        self.session: Any = None
+        self.bucket: Bucket | None = None
+        self.in_flight = 0
+        self.is_heard = True
+        self.silence = 0
+
+    @property
+    def number(self) -> int:
+        """What logs call this connection."""
+        return self.arrival.number
+
+    # What picows calls.
+
+    def on_ws_connected(self, transport: WSTransport) -> None:
+        """The HTTP upgrade is done."""
+        self._transport = transport
+        self.arrival.abort_with(transport.underlying_transport.abort)
+
+    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+        """One frame came."""
+        self.is_heard = True
+        if frame.msg_type != _BINARY:
+            self._control(transport, frame)
+        elif not frame.fin or frame.rsv1 or frame.rsv2 or frame.rsv3:
+            self.refuse(WSCloseCode.PROTOCOL_ERROR)
+        elif not self.outlet.is_closed:
+            self._controls = 0
+            self.arrival.unread_bytes = 0
+            self._receiver.receive(self, frame.get_payload_as_memoryview())
+
+    def on_ws_disconnected(self, transport: WSTransport) -> None:
+        """The connection is gone."""
+        self.outlet.is_closed = True
+        self._receiver.disconnected(self)
+
+    def pause_writing(self) -> None:
+        """The peer reads slowly."""
+        self.outlet.is_congested = True
+
+    def resume_writing(self) -> None:
+        """The peer has caught up."""
+        self.outlet.is_congested = False
+
+    # What the outlet calls.
+
+    def write(self, data: bytes) -> None:
+        """Send, or keep until the peer takes it."""
+        if self._transport is not None:
+            self._transport.underlying_transport.write(data)
+
+    def unsent_bytes(self) -> int:
+        """Return how much the peer has not taken."""
+        transport = self._transport
+        return 0 if transport is None else transport.underlying_transport.get_write_buffer_size()
+
+    def finish(self) -> None:
+        """Close after what was written; cut the line if the peer does not take it in time."""
+        self._close(WSCloseCode.OK)
+
+    def began(self) -> None:
+        """A request is being worked on; with too many of them, nothing more is read."""
+        self.in_flight += 1
+        if self.in_flight == MAX_IN_FLIGHT and self._transport is not None:
+            self._transport.underlying_transport.pause_reading()
+
+    def done(self) -> None:
+        """A request was worked on."""
+        self.in_flight -= 1
+        if self.in_flight != MAX_IN_FLIGHT // 2 or self.outlet.is_closed:
+            return
+        if self._transport is not None:
+            self._transport.underlying_transport.resume_reading()
+
+    def ping(self) -> None:
+        """Ask the peer for a sign of life."""
+        if self._transport is not None and not self.outlet.is_closed:
+            self._transport.send_ping()
+
+    def refuse(self, code: WSCloseCode) -> None:
+        """Close because of what the peer sent."""
+        if not self.outlet.is_closed:
+            self.outlet.is_closed = True
+            self._close(code)
+
+    def cut(self) -> None:
+        """End the connection at once."""
+        self.arrival.abort()
+
+    def _close(self, code: WSCloseCode) -> None:
+        transport = self._transport
+        if transport is None:
+            self.cut()
+            return
+        transport.send_close(code)
+        transport.disconnect()
+        self._loop.call_later(CLOSE_TIMEOUT_S, self.cut)
+
+    def _control(self, transport: WSTransport, frame: WSFrame) -> None:
+        self._controls += 1
+        kind = frame.msg_type
+        whole = frame.fin and not (frame.rsv1 or frame.rsv2 or frame.rsv3)
+        if not whole or self._controls > _MAX_CONTROL_FRAMES:
+            self.refuse(WSCloseCode.PROTOCOL_ERROR)
+        elif kind == WSMsgType.PING:
+            if not self.outlet.is_closed:
+                transport.send_pong(frame.get_payload_as_bytes())
+        elif kind == WSMsgType.CLOSE:
+            self.refuse(WSCloseCode.OK)
+        elif kind != WSMsgType.PONG:  # text, or a piece of a message
+            self.refuse(WSCloseCode.UNSUPPORTED_DATA)
+
+
+class StrangersProtocol(WSProtocol):  # type: ignore[misc]
+    """picows' protocol that ends a connection which sends too much before it has logged in."""
+
+    def __init__(
+        self,
+        arrival: Arrival,
+        factory: Callable[[Any], Any],
+        gone: Callable[[Arrival], None],
+    ) -> None:
+        super().__init__(
+            None,  # host and port, path: a client's
+            None,
+            False,  # a server
+            factory,
+            _SILENT,
+            True,  # end the connection when a callback raises
+            HANDSHAKE_TIMEOUT_S,
+            False,  # pings: relay.serve looks after all connections at once
+            0,
+            0,
+            WSAutoPingStrategy.PING_WHEN_IDLE,
+            False,
+            MAX_FRAME_BYTES,
+            None,
+            READ_BUFFER_BYTES,
+        )
+        self._arrival = arrival
+        self._gone = gone
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """The transport is gone, upgraded or not."""
+        super().connection_lost(error)
+        self._gone(self._arrival)
+
+    def buffer_updated(self, size: int) -> None:
+        """Take `size` bytes that have come."""
+        arrival = self._arrival
+        if not arrival.is_known:
+            arrival.unread_bytes += size
+            if arrival.unread_bytes > _LOUD:
+                arrival.abort()
+                return
+        super().buffer_updated(size)
+
+
+class _Silent:
+    """A logger that says nothing: picows' lines have addresses and frames in them."""
+
+    def isEnabledFor(self, _level: int) -> bool:  # noqa: N802
+        return False
+
+    def log(self, *_arguments: object, **_keywords: object) -> None:
+        pass
+
+    debug = info = warning = error = exception = log
+
+
+_SILENT: Final = _Silent()

@@ -1,0 +1,195 @@
+"""From a frame to its answer: state, right, rate, then the operation in the database's thread.
+
+Never waits and never touches the database itself. An answer leaves after the commit, in the order
+in which the database took the requests.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any, Final
+
+from picows import WSCloseCode
+from sqlalchemy import Connection as Database
+
+from relay import logs
+from relay.arrival import Arrival
+from relay.bus import Session
+from relay.commit_line import CommitLine
+from relay.connection import Connection
+from relay.context import Who
+from relay.entrance import Entrance
+from relay.gate import REQUESTS
+from relay.handshake import State, answer_hello, step
+from relay.outcome import Outcome
+from relay.routes import ROUTES, Thread
+from relay.services import Services
+from relay.throttle import Bucket
+from wire import requests
+from wire.codec import decode_request
+from wire.errors import Code, WireError
+from wire.limits import LOGIN_TIMEOUT_S, MAX_FRAME_BYTES_STRANGER, NONCE_BYTES
+from wire.replies import Accepted, Failed, LoggedIn, Ok
+from wire.requests import Append, Request
+
+_FAULT: Final = WireError(
+    Code.UNAVAILABLE, "The relay could not do that (its log says more). Try again later."
+)
+_log = logs.logger("dispatch")
+
+
+class Dispatcher:
+    """Takes every connection's messages; see relay.connection.Receiver."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._entrance = Entrance(services, self.logged_in, self.fail)
+        self._commits = CommitLine(services, self._submit)
+
+    def receive(self, connection: Connection, payload: memoryview) -> None:
+        """Take one message."""
+        metrics = self._services.metrics
+        metrics.frames_in += 1
+        try:
+            if connection.state is not State.READY and len(payload) > MAX_FRAME_BYTES_STRANGER:
+                raise WireError(Code.TOO_LARGE, "That is too large before logging in.")
+            request = decode_request(payload)
+        except WireError as error:
+            metrics.frames_malformed += 1
+            self.fail(connection, None, error)
+            return
+        try:
+            self._take(connection, request)
+        except WireError as error:
+            self.fail(connection, getattr(request, "rid", None), error)
+        except Exception as error:  # noqa: BLE001  a connection's outermost loop
+            self._fault(connection, request, error)
+
+    def disconnected(self, connection: Connection) -> None:
+        """The connection is gone."""
+        services = self._services
+        connection.state = State.CLOSED
+        session = connection.session
+        if session is not None and services.bus.leave(session):
+            self._commits.leave(session.who.device)
+        services.connections.discard(connection)
+        logs.event(_log, logging.INFO, "disconnected", connection=connection.number)
+
+    def gone(self, arrival: Arrival) -> None:
+        """The transport is gone, upgraded or not."""
+        self._services.strangers.remove(arrival.key, arrival)
+
+    def fail(self, connection: Connection, rid: int | None, error: WireError) -> None:
+        """Answer with a refusal; one that cannot be answered ends the connection."""
+        metrics = self._services.metrics
+        metrics.requests_failed += 1
+        if error.code is Code.RATE_LIMITED:
+            metrics.rate_limited += 1
+        facts = {"connection": connection.number, "code": error.code.value}
+        logs.event(_log, logging.DEBUG, "refused", **facts)
+        if rid is None:
+            connection.refuse(WSCloseCode.POLICY_VIOLATION)
+        else:
+            connection.outlet.reply(Failed(rid, error.code.value, error.text, error.data))
+
+    def logged_in(
+        self, connection: Connection, who: Who, reply: LoggedIn, outcome: Outcome | None
+    ) -> None:
+        """Make a session of a connection, and answer; `outcome`: what others are to be told."""
+        services = self._services
+        arrival = connection.arrival
+        services.strangers.remove(arrival.key, arrival)
+        arrival.is_known, arrival.deadline_s = True, float("inf")
+        connection.state = State.READY
+        connection.bucket = Bucket(REQUESTS, services.now_s())
+        connection.session = Session(who, reply.display, connection.outlet)
+        services.bus.join(connection.session)
+        connection.outlet.reply(reply)
+        if outcome is not None:
+            services.bus.tell(outcome, None)
+        logs.event(_log, logging.INFO, "logged in", connection=connection.number)
+
+    def _take(self, connection: Connection, request: Request) -> None:
+        state = step(connection.state, request)
+        if isinstance(request, requests.Hello):
+            self._greet(connection, request, state)
+        elif connection.state is State.READY:
+            connection.state = state
+            self._serve(connection, request)
+        else:
+            connection.state = state
+            self._entrance.begin(connection, request)
+
+    def _greet(self, connection: Connection, hello: requests.Hello, state: State) -> None:
+        services, arrival = self._services, connection.arrival
+        reply, connection.proof = answer_hello(
+            hello,
+            key=services.context.signing_key,
+            nonce=services.context.random(NONCE_BYTES),
+            tls_spki_hash=connection.tls_spki_hash,
+            greeting=services.greeting,
+        )
+        connection.state = state
+        services.strangers.greet(arrival.key, arrival)
+        arrival.deadline_s = services.now_s() + LOGIN_TIMEOUT_S
+        connection.outlet.reply(reply)
+
+    def _serve(self, connection: Connection, request: Any) -> None:
+        if type(request) is requests.Logout:
+            connection.outlet.reply(Ok(request.rid))
+            connection.outlet.close()
+            return
+        services = self._services
+        route = ROUTES[type(request)]
+        now_s = services.now_s()
+        assert connection.bucket is not None  # since it is READY
+        services.gate.request(connection.bucket, route.cost, now_s)
+        if route.gate is not None:
+            route.gate(services.gate, connection.session.who, request, now_s)
+        if type(request) is Append and request.commit is not None:
+            self._commits.join(connection, request)
+        else:
+            self._submit(connection, request, None)
+
+    def _submit(
+        self, connection: Connection, request: Any, then: Callable[[Any], None] | None
+    ) -> None:
+        """Have the operation done; `then` is told its outcome or exception first."""
+        services = self._services
+        route = ROUTES[type(request)]
+        operation, context, who = route.operation, services.context, connection.session.who
+
+        def run(database: Database) -> Outcome:
+            return operation(database, context, who, request)
+
+        def finish(result: Outcome | Exception) -> None:
+            connection.done()
+            if then is not None:
+                then(result)
+            self._answer(connection, request, result)
+
+        worker = services.writer if route.thread is Thread.WRITER else services.reader
+        worker.submit(run, finish)
+        connection.began()
+
+    def _answer(self, connection: Connection, request: Any, result: Outcome | Exception) -> None:
+        services = self._services
+        try:
+            if isinstance(result, Exception):
+                raise result
+            if type(result.reply) is Accepted:
+                services.metrics.entries += 1
+            services.bus.tell(result, connection.outlet)
+        except WireError as error:
+            if error.__cause__ is not None:
+                logs.failure(_log, "database", error.__cause__, connection=connection.number)
+            self.fail(connection, request.rid, error)
+        except Exception as error:  # noqa: BLE001  a connection's outermost loop
+            self._fault(connection, request, error)
+
+    def _fault(self, connection: Connection, request: Any, error: Exception) -> None:
+        self._services.metrics.internal_errors += 1
+        kind = type(request).__name__
+        logs.failure(_log, "fault", error, connection=connection.number, request=kind)
+        self.fail(connection, getattr(request, "rid", None), _FAULT)

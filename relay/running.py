@@ -1,0 +1,236 @@
+"""A running relay: its parts put together, its clock, and how it ends.
+
+Never handles a request (relay.dispatch does) and never opens what it is given (relay.startup).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import logging
+import socket
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from picows import WSUpgradeRequest, WSUpgradeResponse, WSUpgradeResponseWithListener
+
+from relay import http, logs, tls
+from relay.acceptor import Acceptor
+from relay.arrival import Arrival
+from relay.asking import Asking
+from relay.bus import Bus
+from relay.config import Config
+from relay.connection import Connection, StrangersProtocol
+from relay.dispatch import Dispatcher
+from relay.errors import StartError
+from relay.hashing import HashPool
+from relay.metrics import Metrics, render
+from relay.outlet import Turn
+from relay.presence import Online
+from relay.services import Services
+from relay.startup import Opened, load_tls
+from relay.strangers import Strangers
+from relay.worker import reader, writer
+from wire.limits import PING_INTERVAL_S, PING_TIMEOUT_S
+from wire.pushes import Ended, EndReason
+
+TICK_S: Final = 0.25
+DRAIN_S: Final = 5.0
+_BEAT: Final = 5.0  # how often silence is looked at
+_SHUTDOWN: Final = Ended(EndReason.SHUTDOWN, text="The relay is stopping: it comes back soon.")
+_log = logs.logger("running")
+
+
+class Relay:
+    """A running relay. For the event loop's thread only."""
+
+    def __init__(
+        self,
+        config: Config,
+        belongings: Opened,
+        *,
+        identity: tls.TlsIdentity,
+        sockets: list[socket.socket],
+    ) -> None:
+        self._config = config
+        self._folder = belongings.folder
+        self.services = _services(config, belongings)
+        self._dispatcher = Dispatcher(self.services)
+        self.acceptor = Acceptor(
+            sockets,
+            identity,
+            make_protocol=self._protocol,
+            strangers=self.services.strangers,
+            metrics=self.services.metrics,
+            has_room=lambda: len(self.services.connections) < config.max_connections,
+            log_addresses=config.log_addresses,
+        )
+        self._ticks = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self._add_gauges()
+
+    def start(self) -> None:
+        """Begin to serve."""
+        self.services.loop.set_exception_handler(_log_loop_error)
+        self.acceptor.start()
+        self._tick()
+
+    def renew_certificate(self) -> None:
+        """Read the TLS files anew; connections that are open keep what they have."""
+        try:
+            self.acceptor.identity = load_tls(self._config, self._folder)
+        except StartError as error:
+            logs.failure(_log, "certificate not renewed", error)
+
+    async def drain(self) -> None:
+        """Take nobody in, finish what was asked, say goodbye, stop the threads."""
+        services = self.services
+        logs.event(_log, logging.INFO, "draining", sessions=len(services.bus))
+        self.acceptor.stop()
+        if self._timer is not None:
+            self._timer.cancel()
+        await asyncio.to_thread(services.writer.close)
+        await asyncio.to_thread(services.reader.close)
+        await asyncio.sleep(0)  # what the threads delivered
+        services.turn.flush()
+        for arrival in services.strangers.items():
+            arrival.abort()
+        for connection in list(services.connections):
+            connection.outlet.end(_SHUTDOWN)
+        deadline_s = services.now_s() + DRAIN_S
+        while services.connections and services.now_s() < deadline_s:
+            await asyncio.sleep(0.02)
+        for connection in list(services.connections):
+            connection.cut()
+        services.hashing.close()
+        await asyncio.sleep(0)
+
+    def _protocol(self, arrival: Arrival, tls_spki_hash: bytes) -> asyncio.BaseProtocol:
+        def factory(request: WSUpgradeRequest) -> Any:
+            return self._route(request, arrival, tls_spki_hash)
+
+        return StrangersProtocol(arrival, factory, self._dispatcher.gone)
+
+    def _route(
+        self, request: WSUpgradeRequest, arrival: Arrival, tls_spki_hash: bytes
+    ) -> Connection | WSUpgradeResponseWithListener:
+        page = http.route(request, origins=self._config.origins)
+        if page is None:
+            services = self.services
+            connection = Connection(
+                arrival,
+                self._dispatcher,
+                turn=services.turn,
+                loop=services.loop,
+                tls_spki_hash=tls_spki_hash,
+            )
+            services.connections.add(connection)
+            return connection
+        if page == "health":
+            page = http.Page(200, b"ok\n") if self._is_healthy() else http.Page(503, b"busy\n")
+        elif page == "metrics":
+            page = self._metrics_page(arrival)
+        assert isinstance(page, http.Page)
+        response: WSUpgradeResponse = http.response(page)
+        return WSUpgradeResponseWithListener(response, None)
+
+    def _metrics_page(self, arrival: Arrival) -> http.Page:
+        if not http.is_private(arrival.address):
+            return http.Page(404, b"There is nothing here.\n")
+        return http.Page(200, render(self.services.metrics))
+
+    def _is_healthy(self) -> bool:
+        services = self.services
+        return services.writer.waiting() < 1024 and services.reader.waiting() < 1024
+
+    def _add_gauges(self) -> None:
+        services = self.services
+        services.metrics.gauges |= {
+            "sessions": lambda: len(services.bus),
+            "accounts_online": lambda: len(services.online),
+            "strangers": lambda: len(services.strangers),
+            "writer_waiting": services.writer.waiting,
+            "reader_waiting": services.reader.waiting,
+            "bcrypt_waiting": lambda: services.hashing.waiting,
+            "removals_asked": lambda: len(services.asking),
+        }
+
+    def _tick(self) -> None:
+        services = self.services
+        now_s = services.now_s()
+        self._ticks += 1
+        for push in services.online.take_changes():
+            services.bus.push(push)
+        for device, conversation, stands_on in services.asking.due(now_s):
+            services.bus.ask_device(device, conversation, stands_on)
+        if self._ticks % 4 == 0:
+            self._end_late(now_s)
+        if self._ticks % int(_BEAT / TICK_S) == 0:
+            self._look_for_silence()
+        self._timer = services.loop.call_later(TICK_S, self._tick)
+
+    def _end_late(self, now_s: float) -> None:
+        for arrival in self.services.strangers.items():
+            if now_s > arrival.deadline_s:
+                self.services.metrics.handshake_timeouts += 1
+                arrival.abort()
+
+    def _look_for_silence(self) -> None:
+        for connection in list(self.services.connections):
+            if connection.is_heard:
+                connection.is_heard, connection.silence = False, 0
+                continue
+            connection.silence += 1
+            if connection.silence * _BEAT > PING_INTERVAL_S + PING_TIMEOUT_S:
+                connection.cut()
+            elif connection.silence * _BEAT == PING_INTERVAL_S:
+                connection.ping()
+
+
+def _services(config: Config, belongings: Opened) -> Services:
+    loop = asyncio.get_running_loop()
+    metrics, online = Metrics(), Online()
+    asking = Asking(lambda device: bus.is_connected(device))
+    bus = Bus(online, asking.begin)
+    deliver = _deliverer(loop)
+    return Services(
+        loop=loop,
+        context=dataclasses.replace(
+            belongings.context,
+            is_online=online.__contains__,
+            is_connected=bus.is_connected,
+        ),
+        writer=writer(belongings.database, deliver=deliver),
+        reader=reader(belongings.database, deliver=deliver),
+        hashing=HashPool(),
+        metrics=metrics,
+        turn=Turn(loop.call_soon, metrics),
+        strangers=Strangers(config.max_strangers, config.max_strangers_per_address),
+        online=online,
+        bus=bus,
+        asking=asking,
+        greeting=config.greeting,
+    )
+
+
+def _deliverer(loop: asyncio.AbstractEventLoop) -> Callable[[Sequence[Callable[[], None]]], None]:
+    def run(callbacks: Sequence[Callable[[], None]]) -> None:
+        for callback in callbacks:
+            callback()
+
+    def deliver(callbacks: Sequence[Callable[[], None]]) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is left to be told
+            loop.call_soon_threadsafe(run, callbacks)
+
+    return deliver
+
+
+def _log_loop_error(_loop: asyncio.AbstractEventLoop, facts: dict[str, Any]) -> None:
+    error = facts.get("exception")
+    if isinstance(error, OSError):  # a peer that went away in the middle
+        logs.event(_log, logging.DEBUG, "lost", error=type(error).__name__)
+    elif isinstance(error, BaseException):
+        logs.failure(_log, "loop", error)
+    else:
+        logs.event(_log, logging.ERROR, "loop")
