@@ -62,15 +62,11 @@ def parser() -> argparse.ArgumentParser:
 
 
 async def _run(flags: argparse.Namespace) -> int:
-    from engine.profile import Profile
-    from engine.session import Options, Session
+    from engine.session import Session
 
     server = flags.link or flags.server
-    profile = Profile(Path(flags.profile) if flags.profile else None)
-    options = Options(
-        server=server, trust=flags.trust, identity=flags.identity, opens_alone=flags.json
-    )
-    session = Session(profile, options=options)
+    profile = Path(flags.profile) if flags.profile else None
+    session = Session.on(profile, server=server, trust=flags.trust)
     if flags.json:
         from ui.jsonl.face import run, standard_output
 
@@ -87,7 +83,7 @@ async def _plain(session: object, flags: argparse.Namespace, server: str | None)
     from ui.lines.screen import PipeScreen, Screen, TerminalScreen
 
     assert isinstance(session, Session)
-    options = Options(server=server, trust=flags.trust)
+    options = Options(server=server, trust=flags.trust, identity=flags.identity)
     face: Face
     screen: Screen
     if sys.stdin.isatty() and sys.stdout.isatty():

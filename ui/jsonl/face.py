@@ -34,7 +34,7 @@ async def run(session: Session, source: BinaryIO, sink: BinaryIO) -> int:
 
     unsubscribe = session.subscribe(notify)
     try:
-        await session.start()
+        await session.start(opens_alone=True)
         async for line in read_lines(source):
             if line.strip():
                 answer = await _answer(session, line)

@@ -68,6 +68,8 @@ class Face:
         row = await self._session.whoami()
         self._account, self.current = row["account"], LOBBY
         self._screen.show(f"Welcome, {clean_name(row.get('display') or self._account)}.")
+        for line in await self._session.greetings():
+            self._screen.show(clean_line(line))
         self._screen.show("Write to everybody, or @name: text to one person. /help shows the rest.")
         return True
 

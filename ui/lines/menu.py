@@ -5,13 +5,11 @@ Never shows a password, and never sends one that misses the rule.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from typing import Any
+from typing import Any, Literal
 
-from engine.keyrings import SystemKeyring
 from engine.session import Session
 from ui.gate import clean_line, clean_name
 from ui.lines.screen import Screen
@@ -34,6 +32,7 @@ class Options:
 
     server: str | None = None
     trust: str | None = None
+    identity: Literal["ed25519", "rsa"] = "ed25519"
 
 
 class Choice(Enum):
@@ -125,11 +124,9 @@ class Menu:
         known = [row for row in await self._session.accounts() if not row["in_use"]]
         if not known:
             return False
-        row = known[0]
-        if len(known) > 1:
-            row = await self._choose(known)
-            if row is None:
-                return False
+        row = await self._choose(known) if len(known) > 1 else known[0]
+        if row is None:
+            return False
         if row["needs_passphrase"]:
             return await self._unlock(row)
         try:
@@ -198,6 +195,7 @@ class Menu:
                 name=name,
                 password=password,
                 email=email,
+                identity=self._options.identity,
                 admin_code=code,
                 trust=trust,
                 passphrase=passphrase,
@@ -224,7 +222,7 @@ class Menu:
 
     async def _lock(self) -> str | None:
         """Ask how to lock this device; not where a keyring does it, and not through a pipe."""
-        if not self._screen.is_terminal or await asyncio.to_thread(SystemKeyring().is_real):
+        if not self._screen.is_terminal or await self._session.has_keyring():
             return None
         self._screen.show(
             "This device keeps your messages encrypted. Lock them with a passphrase, or press\n"

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from engine.context import now_ms
 from engine.session import Session
 from ui.gate import clean_name
 from ui.lines.actions.call import Action, Call, conversation_of
@@ -25,8 +24,8 @@ async def msg(call: Call) -> list[str]:
 async def send(session: Session, current: str, to: str, text: str) -> list[str]:
     """Send a text and return its line as it stands in the chat from now on."""
     sent = await session.send(to=to, text=text, transaction_id=None, wait="stored")
-    state = "" if (await session.status())["connected"] else "waits for the connection"
-    at_ms = sent.get("sent_at_ms") or now_ms()
+    state = "" if session.is_connected else "waits for the connection"
+    at_ms = sent.get("sent_at_ms") or session.now_ms()
     line = message_lines(
         current=current, conversation=to, name="you", text=text, at_ms=at_ms, state=state
     )
@@ -44,7 +43,7 @@ async def switch(call: Call) -> list[str]:
 async def switch_to(call: Call, conversation: str) -> list[str]:
     """Make `conversation` the current one if it is one of the account's, or a person."""
     if conversation.startswith("@"):
-        found = await call.session.safety_number(name=conversation[1:])
+        found = await call.session.find_person(name=conversation[1:])
         conversation = f"@{found['name']}"
     elif conversation not in {row["name"] for row in await call.session.conversations()}:
         room = clean_name(conversation)

@@ -8,7 +8,6 @@ from __future__ import annotations
 from ui.gate import clean_line, clean_name
 from ui.lines.actions.call import Action, Call
 from ui.lines.render import date_and_time
-from wire.errors import Code, WireError
 from wire.link import format_fingerprint
 
 
@@ -36,14 +35,8 @@ async def unverify(call: Call) -> list[str]:
 
 
 async def accept(call: Call) -> list[str]:
-    try:
-        await call.session.safety_number(name=call.name())
-        return [f"--- {clean_name(call.name())} has the identity that you know; nothing to accept"]
-    except WireError as error:
-        shown = error.data.get("shown")
-        if error.code is not Code.IDENTITY_CHANGED or not isinstance(shown, str):
-            raise
-    await call.session.accept_identity(name=call.name(), fingerprint=shown)
+    change = await call.session.changed_identity(name=call.name())
+    await call.session.accept_identity(name=call.name(), fingerprint=change["new_fingerprint"])
     return [f"--- the new identity of {clean_name(call.name())} is accepted; /safety compares it"]
 
 
