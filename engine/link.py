@@ -172,13 +172,13 @@ class Connection(WSListener):
             self._answer(frame.rid, frame)
 
     def _answer(self, rid: int, reply: Reply) -> None:
-        waiting = self._waiting.pop(rid, None)
+        waiting = self._waiting.get(rid)
         if waiting is None:
             raise WireError(Code.BAD_REQUEST, "The relay answered what nobody asked.")
-        waiting.timer.cancel()
         if not isinstance(reply, (Failed, *waiting.expected)):
-            waiting.answer.cancel()
             raise WireError(Code.BAD_REQUEST, "The relay's answer does not fit the question.")
+        del self._waiting[rid]
+        waiting.timer.cancel()
         if not waiting.answer.done():  # the caller may have been cancelled
             waiting.answer.set_result(reply)
 
