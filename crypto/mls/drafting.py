@@ -126,7 +126,7 @@ class Draft(Generic[G]):
         `signer` holds the key of this member's present leaf (of its new one in an external
         Commit). `welcome_extensions` stand only in the Welcome's encrypted GroupInfo.
         """
-        return _Finishing(self, signer, random).own_commit(
+        return Finishing(self, signer, random).own_commit(
             authenticated_data, tuple(welcome_extensions), tuple(group_info_extensions)
         )
 
@@ -194,7 +194,7 @@ def check_new_key(census: Census, applied: Applied, leaf: NewLeaf) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Finishing(Generic[G]):
+class Finishing(Generic[G]):
     """The steps from a draft to the message, in the order of section 12.4.1."""
 
     draft: Draft[G]

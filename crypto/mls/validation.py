@@ -110,13 +110,13 @@ def check_tree(tree: RatchetTree, *, group_id: bytes, extensions: Sequence[Exten
     if tree.members == 0 or (isinstance(root, Branch) and root.right.members == 0):
         raise PeerError("VAL-12.1.3-2", "the tree is not truncated")
     _check_unmerged(root)
-    census = Census().moved(None, tree)
-    check_new_leaves(None, tree, census, extensions)
     for subtree in changed_subtrees(root, None):
         if isinstance(subtree, LeafSlot) and subtree.node is not None:
             check_leaf_alone(tree.suite, subtree.node, group_id=group_id, leaf_index=subtree.index)
         elif isinstance(subtree, Branch) and subtree.node is not None:
             _check_parent_key(tree.suite, subtree.node.encryption_key)
+    census = Census().moved(None, tree)
+    check_new_leaves(None, tree, census, extensions)
     check_parent_hashes(tree)
     return census
 
