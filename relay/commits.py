@@ -75,8 +75,8 @@ def append_commit(
         _check_member(who, place, changes)
     facts = _check_parts(connection, context, header, parts, place=place, changes=changes)
     _check_role(connection, header, place=place, changes=changes, facts=facts, account=account)
-    size = len(request.message) + len(parts.group_info) + sum(map(len, parts.nodes))
-    charge(connection, context, account, size + len(parts.welcome or b""))
+    size = len(request.message) + len(parts.group_info) + len(parts.welcome or b"")
+    charge(connection, context, account, size)
     return _store(
         connection, context, who, request, header, place=place, changes=changes, facts=facts
     )

@@ -53,7 +53,7 @@ def create(connection: Connection, context: Context, who: Who, request: Create) 
     if device is None or founder_key(facts) != device.signature_key or facts.epoch != 0:
         raise WireError(Code.BAD_REQUEST, "A new group has this device as its only leaf.")
     check_tree(connection, None, facts)
-    charge(connection, context, account, len(request.group_info) + sum(map(len, request.nodes)))
+    charge(connection, context, account, len(request.group_info))
     _store(connection, context, who, request, facts=facts, active_name=active_name, pair=pair)
     changed = ConversationChanged(request.conversation)
     reply = Created(request.rid, request.conversation)

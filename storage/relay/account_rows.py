@@ -156,6 +156,12 @@ def device_by_id(connection: Connection, device: bytes) -> Device | None:
     return one(connection, _by_device, Device, device=device)
 
 
+def device_name(connection: Connection, device_row: int) -> bytes:
+    """The id, 16 bytes, of the device of a row that exists."""
+    query = select(devices.c.device).where(devices.c.id == device_row)
+    return bytes(connection.execute(query).scalar_one())
+
+
 def devices_by_ids(connection: Connection, ids: Iterable[bytes]) -> dict[bytes, Device]:
     """Devices by id, those that exist."""
     found: dict[bytes, Device] = {}

@@ -134,6 +134,7 @@ conversations = Table(
     _number("members_version"),  # grows when the set of readers changes
     _number("contested"),  # commits that somebody refused and nothing decided
     Index(None, "kind", "active_name"),
+    Index(None, "contested"),
 )
 
 # The roots that a direct conversation is for: one row each.

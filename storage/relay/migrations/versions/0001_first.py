@@ -149,6 +149,7 @@ def _conversations() -> None:
     op.create_index(
         op.f("ix_conversations_kind_active_name"), "conversations", ["kind", "active_name"]
     )
+    op.create_index(op.f("ix_conversations_contested"), "conversations", ["contested"])
 
 
 def _key_packages() -> None:

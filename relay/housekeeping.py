@@ -1,0 +1,122 @@
+"""The thread that keeps house: cursors, votes whose time is up, retention, checkpoints.
+
+Never writes by itself, but for SQLite's checkpoint: it hands the writer small jobs.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Final
+
+from sqlalchemy import Connection
+
+from relay.context import Context
+from relay.history import write_cursors
+from relay.outcome import Outcome
+from relay.retention import delete_expired, delete_old, remove_idle, unreachable_nodes
+from relay.verdicts import settle
+from relay.worker import Worker
+from storage.relay import retention_rows
+from storage.relay.checkpoint import checkpoint, wal_size_bytes
+from storage.relay.database import Collision, Database
+from storage.relay.errors import Unavailable
+from wire.errors import WireError
+
+TURN_S: Final = 1.0
+CHECKPOINT_AT_BYTES: Final = 4 << 20
+CONVERSATIONS_PER_TURN: Final = 16
+SWEEP_AFTER_COMMITS: Final = 32  # deleted in one conversation: then its tree is walked
+SLOW_TURNS: Final = 600  # between two looks for idle leaves and expired packages
+Tell = Callable[[Outcome], None]
+
+
+class Housekeeping:
+    """Runs until close(). `tell` gets what others are to be told, where the writer delivers."""
+
+    def __init__(
+        self,
+        database: Database,
+        writer: Worker,
+        context: Context,
+        *,
+        tell: Tell,
+        failed: Callable[[Exception], None],
+        turn_s: float = TURN_S,
+    ) -> None:
+        self._database = database
+        self._writer = writer
+        self._context = context
+        self._tell = tell
+        self._failed = failed
+        self._turn_s = turn_s
+        self._place = 0
+        self._deleted: dict[int, int] = {}
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._loop, name="sotto-housekeeping", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def close(self, *, timeout_s: float = 10.0) -> None:
+        """End the thread, and write the cursors that are only remembered. Before the writer's."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout_s)
+        try:
+            self._writer.call(lambda connection: write_cursors(connection, self._context))
+        except WireError as error:
+            self._failed(error)
+
+    def turn(self, number: int) -> None:
+        """Do what is due; `number` counts the turns. Raises Unavailable or WireError."""
+        self._submit(lambda connection: self._small(connection))
+        self._writer.call(self._retention)
+        self._sweep()
+        if number % SLOW_TURNS == 0:
+            self._submit(lambda connection: remove_idle(connection, self._context))
+            self._submit(lambda connection: delete_expired(connection, self._context))
+        if wal_size_bytes(self._database) > CHECKPOINT_AT_BYTES:
+            checkpoint(self._database)
+
+    def _loop(self) -> None:
+        number = 0
+        while not self._stop.wait(self._turn_s):
+            try:
+                self.turn(number)
+            except (WireError, Unavailable, Collision) as error:
+                self._failed(error)  # the next turn tries again
+            number += 1
+
+    def _submit(self, job: Callable[[Connection], Outcome]) -> None:
+        def finish(result: Outcome | Exception) -> None:
+            if isinstance(result, Exception):
+                self._failed(result)
+            elif result.events:
+                self._tell(result)
+
+        self._writer.submit(job, finish)
+
+    def _small(self, connection: Connection) -> Outcome:
+        write_cursors(connection, self._context)
+        return settle(connection, self._context)
+
+    def _retention(self, connection: Connection) -> None:
+        rows = retention_rows.next_conversations(connection, self._place, CONVERSATIONS_PER_TURN)
+        for row in rows:
+            count = delete_old(connection, self._context, row)
+            if count:
+                self._deleted[row] = self._deleted.get(row, 0) + count
+        self._place = rows[-1] if len(rows) == CONVERSATIONS_PER_TURN else 0
+
+    def _sweep(self) -> None:
+        """Walk one conversation's kept trees, and delete the nodes that are in none."""
+        due = [row for row, count in self._deleted.items() if count >= SWEEP_AFTER_COMMITS]
+        if not due:
+            return
+        row = due[0]
+        with self._database.read() as connection:
+            gone, seq = unreachable_nodes(connection, row)
+        self._writer.call(lambda c: retention_rows.delete_nodes(c, row, gone, seq))
+        del self._deleted[row]
