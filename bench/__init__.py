@@ -1,0 +1,1 @@
+"""Measurements: each file prints numbers, none of them decides. `make bench` runs them all."""

@@ -1,0 +1,6 @@
+"""Run every measurement of this folder that needs no other program."""
+
+from bench import latency, startup
+
+startup.main()
+latency.main()
