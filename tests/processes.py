@@ -31,7 +31,7 @@ def free_port() -> int:
 
 
 def environment(**more: str) -> dict[str, str]:
-    """Return the environment of a child: no keyring, no settings of the person who runs the tests."""
+    """Return the environment of a child: no keyring and no settings of whoever runs the tests."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith("SOTTO_")}
     return kept | {"PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring"} | more
 
@@ -164,16 +164,17 @@ class JsonClient:
 
     def _read(self) -> None:
         assert self.process.stdout is not None
-        for line in self.process.stdout:
-            value = json.loads(line)
-            with self._changed:
-                if "method" in value:
-                    self.notifications.append(value)
-                else:
-                    self._answers[value["id"]] = value
-                self._changed.notify_all()
-        self._ended = True
+        with self.process.stdout as output:
+            for line in output:
+                value = json.loads(line)
+                with self._changed:
+                    if "method" in value:
+                        self.notifications.append(value)
+                    else:
+                        self._answers[value["id"]] = value
+                    self._changed.notify_all()
         with self._changed:
+            self._ended = True
             self._changed.notify_all()
 
     def begin(self, method: str, **params: Any) -> int:
@@ -204,10 +205,12 @@ class JsonClient:
         """Call a method that must be refused with `code`; return how."""
         try:
             result = self.call(method, **params)
-        except RpcFailure as failure:
-            assert failure.code == code, f"{method}: {failure}"
-            return failure
-        raise AssertionError(f"{method} was not refused: {result}")
+        except RpcFailure as error:
+            failure = error
+        else:
+            raise AssertionError(f"{method} was not refused: {result}")
+        assert failure.code == code, f"{method}: {failure}"
+        return failure
 
     def register(self, name: str, password: str = PASSWORD, **more: Any) -> dict[str, Any]:
         return self._enter("register", name, password, more)
@@ -247,9 +250,8 @@ class JsonClient:
         with self._changed:
             ok = self._changed.wait_for(lambda: len(find()) >= count, timeout_s)
             found = find()
-        assert ok, (
-            f"no {method} {fields}; had {self.notifications[-8:]}; {self.errors.read_text()[-2000:]}"
-        )
+        heard = self.notifications[-8:]
+        assert ok, f"no {method} {fields}; had {heard}; {self.errors.read_text()[-2000:]}"
         return found[count - 1]
 
     def hears(self, conversation: str, text: str, *, timeout_s: float = WAIT_S) -> dict[str, Any]:
@@ -269,19 +271,31 @@ class JsonClient:
         return [(row["sender"], row["text"]) for row in rows if row.get("text")]
 
     def kill(self) -> None:
-        self.process.kill()
-        self.process.wait(WAIT_S)
+        """End the process as a power cut would."""
+        if self.process.poll() is None:
+            self.process.kill()
+        self.wait_dead()
+
+    def wait_dead(self, timeout_s: float = WAIT_S) -> int:
+        """Wait until the process has ended; return its exit status (negative: by that signal)."""
+        status = self.process.wait(timeout_s)
+        self._reader.join(timeout_s)
+        self._close_input()
+        return status
 
     def close(self) -> int:
         """End standard input, as a script does at its end; return the exit status."""
-        assert self.process.stdin is not None
-        with contextlib.suppress(BrokenPipeError):
-            self.process.stdin.close()
+        self._close_input()
         try:
-            return self.process.wait(WAIT_S)
+            return self.wait_dead()
         except subprocess.TimeoutExpired:
             self.process.kill()
             raise
+
+    def _close_input(self) -> None:
+        assert self.process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):
+            self.process.stdin.close()
 
 
 class People:
@@ -310,9 +324,7 @@ class People:
 
     def end(self) -> None:
         for client in self.clients:
-            if client.process.poll() is None:
-                client.process.kill()
-                client.process.wait(WAIT_S)
+            client.kill()
 
 
 @contextlib.contextmanager

@@ -1,7 +1,8 @@
 """A relay that lies: it sits between clients and the real relay with the real relay's own TLS key.
 
-What a network attacker cannot do, whoever runs the relay can: read every frame, hold it back,
-change it, repeat it, and say what the relay never said.
+With another certificate it is whoever sits on the network. What a network attacker cannot do,
+whoever runs the relay can: read every frame, hold it back, change it, repeat it, and say what the
+relay never said.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import TypeAlias
 from msgspec import structs
 
 from tests.processes import Relay
+from tests.system.certificates import Files
 from tests.system.websocket import BINARY, read_frame, write_frame
 from wire import codec
 from wire.pushes import Push
@@ -33,7 +35,9 @@ class Line:
 
     def __init__(self, writer: asyncio.StreamWriter, loop: asyncio.AbstractEventLoop) -> None:
         self.name = ""
+        self.ended_at_s: float | None = None  # of time.monotonic()
         self.asked: dict[int, Request] = {}  # the client's requests by rid, as they were sent
+        self.far: asyncio.StreamWriter | None = None  # towards the relay
         self._writer, self._loop = writer, loop
 
     def note(self, request: Request) -> None:
@@ -46,6 +50,12 @@ class Line:
         data = write_frame(codec.encode(frame), mask=False)
         self._loop.call_soon_threadsafe(self._writer.write, data)
 
+    def send_up(self, request: Request) -> None:
+        """Send the relay a request of ours or one held back; from any thread."""
+        assert self.far is not None
+        data = write_frame(codec.encode(request), mask=True)
+        self._loop.call_soon_threadsafe(self.far.write, data)
+
     def cut(self) -> None:
         """End the connection without a word; from any thread."""
         self._loop.call_soon_threadsafe(self._writer.transport.abort)
@@ -57,8 +67,18 @@ class Between:
     `frames`: every frame's bytes, both ways, as the relay's own process would see them.
     """
 
-    def __init__(self, relay: Relay, *, down: Down | None = None, up: Up | None = None) -> None:
+    def __init__(
+        self,
+        relay: Relay,
+        *,
+        down: Down | None = None,
+        up: Up | None = None,
+        tls: Files | None = None,
+        version: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3,
+    ) -> None:
         self.relay, self.down, self.up = relay, down, up
+        self._tls = tls or Files(relay.data / "tls.crt", relay.data / "tls.key")
+        self._version = version
         self.lines: list[Line] = []
         self.frames: list[bytes] = []
         self.faults: list[BaseException] = []
@@ -106,8 +126,8 @@ class Between:
 
     async def _listen(self) -> None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.minimum_version = ssl.TLSVersion.TLSv1_3
-        context.load_cert_chain(self.relay.data / "tls.crt", self.relay.data / "tls.key")
+        context.minimum_version = context.maximum_version = self._version
+        context.load_cert_chain(self._tls.certificate, self._tls.key)
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=context)
         self.port = self._server.sockets[0].getsockname()[1]
 
@@ -123,6 +143,7 @@ class Between:
         except OSError:
             writer.transport.abort()
             return
+        line.far = far_writer
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._pass_up(line, reader, far_writer))
@@ -132,6 +153,7 @@ class Between:
         except* Exception as faults:
             self.faults += faults.exceptions
         finally:
+            line.ended_at_s = self._loop.time()
             for end in (writer, far_writer):
                 with contextlib.suppress(OSError, RuntimeError):
                     end.close()
