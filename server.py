@@ -12,7 +12,9 @@ OURS = ("crypto", "engine", "relay", "storage", "ui", "wire")
 def main(arguments):
     """Return the exit status of the command line `arguments`."""
     if sys.version_info < (3, 11):
-        sys.stderr.write("Sotto needs Python 3.11 or newer; this is %d.%d.\n" % sys.version_info[:2])  # noqa: UP031
+        sys.stderr.write(
+            "Sotto needs Python 3.11 or newer; this is %d.%d.\n" % sys.version_info[:2]  # noqa: UP031
+        )
         return 1
     try:
         from relay.cli import run

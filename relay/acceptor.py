@@ -91,7 +91,7 @@ class Acceptor:
             self._take_in(peer, str(address[0]))
 
     def _pause(self, listener: socket.socket) -> None:
-        # The listener stays readable without a free file: asking again at once would be a busy loop.
+        # The listener stays readable without a free file: asking again would be a busy loop.
         logs.event(_log, logging.ERROR, "no more files: raise `ulimit -n`")
         self._loop.remove_reader(listener.fileno())
         self._loop.call_later(_RETRY_S, self._resume, listener)

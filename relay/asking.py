@@ -23,8 +23,7 @@ class _Ask:
 class Asking:
     """The conversations in which a Remove waits."""
 
-    def __init__(self, is_connected: Callable[[bytes], bool]) -> None:
-        self._is_connected = is_connected
+    def __init__(self) -> None:
         self._asks: dict[bytes, _Ask] = {}
 
     def __len__(self) -> int:
@@ -41,7 +40,9 @@ class Asking:
         """A commit of the conversation was stored."""
         self._asks.pop(conversation, None)
 
-    def due(self, now_s: float) -> list[tuple[bytes, bytes, int]]:
+    def due(
+        self, now_s: float, is_connected: Callable[[bytes], bool]
+    ) -> list[tuple[bytes, bytes, int]]:
         """Return (device, conversation, stands_on) of everybody who is to be asked now.
 
         When all connected candidates were asked in vain, they are asked anew.
@@ -50,17 +51,18 @@ class Asking:
         for conversation, ask in self._asks.items():
             if now_s < ask.until_s:
                 continue
-            device = self._choose(ask)
+            device = _choose(ask, is_connected)
             if device is not None:
                 ask.asked.add(device)
                 ask.until_s = now_s + COMMIT_ASK_S
                 found.append((device, conversation, ask.stands_on))
         return found
 
-    def _choose(self, ask: _Ask) -> bytes | None:
-        connected = [device for device in ask.candidates if self._is_connected(device)]
-        fresh = [device for device in connected if device not in ask.asked]
-        if connected and not fresh:
-            ask.asked.clear()
-            fresh = connected
-        return fresh[0] if fresh else None
+
+def _choose(ask: _Ask, is_connected: Callable[[bytes], bool]) -> bytes | None:
+    connected = [device for device in ask.candidates if is_connected(device)]
+    fresh = [device for device in connected if device not in ask.asked]
+    if connected and not fresh:
+        ask.asked.clear()
+        fresh = connected
+    return fresh[0] if fresh else None

@@ -60,7 +60,7 @@ def link_address(host: str, port: int, fingerprint: str) -> Address:
 
 
 def _qr(link: str) -> str:
-    import segno  # noqa: PLC0415  (on terminals only)
+    import segno
 
     drawn = io.StringIO()
     segno.make(link, error="l", micro=False).terminal(drawn, compact=True, border=2)

@@ -164,4 +164,3 @@ class Bus:
             if data is None:
                 data = pack(push)
             session.outlet.send(data)
-

@@ -23,14 +23,14 @@ _INTERRUPTED: Final = 130
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Return the exit status of a command line: 0, 1 for what the operator can mend, 2 for usage."""
+    """Return the exit status: 0, 1 for what the operator can mend, 2 for wrong usage."""
     given = list(arguments)
     if not given or given[0] not in (*COMMANDS, "-h", "--help"):
         given.insert(0, "serve")
     flags = vars(_parser().parse_args(given))
     command, action = flags.pop("command"), flags.pop("action", None)
     file = flags.pop("config", None) or os.environ.get("SOTTO_CONFIG")
-    own = {name: flags.pop(name) for name in _OWN if name in flags}
+    own: dict[str, str] = {name: flags.pop(name) for name in _OWN if name in flags}
     try:
         config = settings.load(flags, os.environ, Path(file) if file else None)
         return _run(command, action, config, own)
@@ -44,24 +44,24 @@ def run(arguments: Sequence[str]) -> int:
 def _run(command: str, action: str | None, config: Config, own: dict[str, str]) -> int:
     # Each command loads its own part: `doctor` must start where `serve` cannot.
     if command == "serve":
-        from relay.serve import serve  # noqa: PLC0415
+        from relay.serve import serve
 
         return serve(config)
     if command == "admin":
-        from relay.operator import act  # noqa: PLC0415
+        from relay.operator import act
 
         return act(config, action or "", own)
     if command == "doctor":
-        from relay.doctor import examine  # noqa: PLC0415
+        from relay.doctor import examine
 
         return examine(config)
-    from relay import keeping  # noqa: PLC0415
+    from relay import keeping
 
     file = Path(own["file"])
     return keeping.backup(config, file) if command == "backup" else keeping.restore(config, file)
 
 
-_OWN: Final = ("name", "reason", "for", "file", "limit")
+_OWN: Final[tuple[str, ...]] = ("name", "reason", "for", "file", "limit")
 
 
 def _parser() -> argparse.ArgumentParser:

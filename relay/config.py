@@ -24,7 +24,7 @@ _LEVELS: Final = ("debug", "info", "warning", "error")
 
 def default_data_folder() -> Path:
     """Return where a relay keeps its data when nobody says; the client looks there as well."""
-    from platformdirs import user_data_path  # noqa: PLC0415  (only when nothing was said)
+    from platformdirs import user_data_path
 
     return user_data_path("sotto", appauthor=False) / "relay"
 
@@ -72,7 +72,7 @@ def is_loopback(host: str) -> bool:
 
 
 def load(flags: Mapping[str, Any], environment: Mapping[str, str], file: Path | None) -> Config:
-    """Return the settings; `flags` holds only those given. Raises StartError, naming the culprit."""
+    """Return the settings; `flags` holds only those given. Raises StartError naming the fault."""
     values: dict[str, Any] = {}
     for source, name, value in (*_from_file(file), *_from_environment(environment)):
         values[name] = _convert(name, value, source)

@@ -67,7 +67,7 @@ def open_folder(path: Path) -> Path:
 
 
 def check_root(*, is_loopback: bool, is_allowed: bool, uid: int) -> str | None:
-    """Return the warning for a relay that runs as root, if any; raise StartError beyond loopback."""
+    """Return the warning for a relay run as root, if any; raise StartError beyond loopback."""
     if uid != 0 or is_allowed:
         return None
     if not is_loopback:
@@ -80,7 +80,7 @@ def check_root(*, is_loopback: bool, is_allowed: bool, uid: int) -> str | None:
 
 def lock(folder: Path) -> Lock:
     """Take the folder for this process; raise StartError while another has it."""
-    import fcntl  # noqa: PLC0415  (POSIX; the relay's other commands start without it)
+    import fcntl
 
     descriptor = os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
     try:

@@ -6,6 +6,7 @@ in which the database took the requests.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Callable
 from typing import Any, Final
@@ -13,7 +14,7 @@ from typing import Any, Final
 from picows import WSCloseCode
 from sqlalchemy import Connection as Database
 
-from relay import logs
+from relay import logins, logs
 from relay.arrival import Arrival
 from relay.bus import Session
 from relay.commit_line import CommitLine
@@ -30,7 +31,7 @@ from wire import requests
 from wire.codec import decode_request
 from wire.errors import Code, WireError
 from wire.limits import LOGIN_TIMEOUT_S, MAX_FRAME_BYTES_STRANGER, NONCE_BYTES
-from wire.replies import Accepted, Failed, LoggedIn, Ok
+from wire.replies import Accepted, Failed, LoggedIn, NameList, Ok, Reply
 from wire.requests import Append, Request
 
 _FAULT: Final = WireError(
@@ -71,9 +72,13 @@ class Dispatcher:
         services = self._services
         connection.state = State.CLOSED
         session = connection.session
-        if session is not None and services.bus.leave(session):
-            self._commits.leave(session.who.device)
+        if session is not None:
+            if services.bus.leave(session):
+                self._commits.leave(session.who.device)
+            self._mark_seen(session.who)
         services.connections.discard(connection)
+        if not services.connections:
+            services.is_empty.set()
         logs.event(_log, logging.INFO, "disconnected", connection=connection.number)
 
     def gone(self, arrival: Arrival) -> None:
@@ -136,21 +141,35 @@ class Dispatcher:
         connection.outlet.reply(reply)
 
     def _serve(self, connection: Connection, request: Any) -> None:
+        services = self._services
+        now_s = services.now_s()
+        assert connection.bucket is not None  # since it is READY
         if type(request) is requests.Logout:
             connection.outlet.reply(Ok(request.rid))
             connection.outlet.close()
             return
-        services = self._services
         route = ROUTES[type(request)]
-        now_s = services.now_s()
-        assert connection.bucket is not None  # since it is READY
         services.gate.request(connection.bucket, route.cost, now_s)
         if route.gate is not None:
             route.gate(services.gate, connection.session.who, request, now_s)
-        if type(request) is Append and request.commit is not None:
+        reply = self._answer_from_memory(connection, request)
+        if reply is not None:
+            connection.outlet.reply(reply)
+        elif type(request) is Append and request.commit is not None:
             self._commits.join(connection, request)
         else:
             self._submit(connection, request, None)
+
+    def _answer_from_memory(self, connection: Connection, request: Any) -> Reply | None:
+        services = self._services
+        if type(request) is requests.Ack and not request.verdicts:
+            who = connection.session.who
+            is_due = services.context.acks.note(who.device_row, request.conversation, request.seq)
+            return None if is_due else Ok(request.rid)
+        if type(request) is requests.Who and request.conversation is None:
+            names = services.online.names_after(request.after, request.limit)
+            return NameList(request.rid, names)
+        return None
 
     def _submit(
         self, connection: Connection, request: Any, then: Callable[[Any], None] | None
@@ -187,6 +206,13 @@ class Dispatcher:
             self.fail(connection, request.rid, error)
         except Exception as error:  # noqa: BLE001  a connection's outermost loop
             self._fault(connection, request, error)
+
+    def _mark_seen(self, who: Who) -> None:
+        context = self._services.context
+        with contextlib.suppress(WireError):  # too much to do: it was seen when it connected
+            self._services.writer.submit(
+                lambda database: logins.mark_seen(database, context, who), lambda _result: None
+            )
 
     def _fault(self, connection: Connection, request: Any, error: Exception) -> None:
         self._services.metrics.internal_errors += 1

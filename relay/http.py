@@ -51,9 +51,12 @@ def response(page: Page) -> WSUpgradeResponse:
     headers = {"Content-Type": "text/plain; charset=utf-8", "X-Content-Type-Options": "nosniff"}
     if page.status == 426:
         headers["Upgrade"] = "websocket"
+    made: WSUpgradeResponse
     if page.status < 400:
-        return WSUpgradeResponse.create_ok_response(page.body, headers)
-    return WSUpgradeResponse.create_error_response(page.status, page.body, headers)
+        made = WSUpgradeResponse.create_ok_response(page.body, headers)
+    else:
+        made = WSUpgradeResponse.create_error_response(page.status, page.body, headers)
+    return made
 
 
 def is_private(address: str) -> bool:

@@ -88,10 +88,10 @@ class Outlet:
         if self.is_closed or not chunks:
             return
         data = chunks[0] if len(chunks) == 1 else b"".join(chunks)
-        if len(data) > MAX_QUEUED_BYTES or self.is_congested:
-            if self._wire.unsent_bytes() + len(data) > MAX_QUEUED_BYTES + len(_SLOW):
-                self._let_go()
-                return
+        is_suspect = self.is_congested or len(data) > MAX_QUEUED_BYTES
+        if is_suspect and self._wire.unsent_bytes() + len(data) > MAX_QUEUED_BYTES:
+            self._let_go()
+            return
         self._turn.count(len(data))
         self._wire.write(data)
         if answers:

@@ -5,6 +5,8 @@ Never sends: it collects the changes that a push tells, and drops those that und
 
 from __future__ import annotations
 
+import heapq
+
 from wire.pushes import Presence
 
 MAX_CHANGES = 256  # of one push: well under a frame
@@ -24,9 +26,11 @@ class Online:
     def __len__(self) -> int:
         return len(self._connections)
 
-    def names(self) -> list[tuple[str, str]]:
-        """Return (account, display) of everybody online, by account."""
-        return sorted((account, self._displays[account]) for account in self._connections)
+    def names_after(self, account: str, limit: int) -> tuple[tuple[str, str], ...]:
+        """Return (account, display) of those online, by account, after one; `limit` at most."""
+        later = (name for name in self._connections if name > account)
+        found = heapq.nsmallest(limit, later)
+        return tuple((name, self._displays[name]) for name in found)
 
     def arrive(self, account: str, display: str) -> None:
         """A device of the account connected."""

@@ -12,12 +12,21 @@ from typing import Any, Final
 
 from sqlalchemy import Connection as Database
 
-from relay import append, conversations, logins
+from relay import (
+    admin,
+    append,
+    conversations,
+    directory,
+    history,
+    keypackages,
+    leaving,
+    logins,
+    verdicts,
+)
 from relay.context import Context, Who
 from relay.gate import Gate
 from relay.outcome import Outcome
 from wire import requests
-from wire.limits import MAX_FETCH_ENTRIES
 
 Operation = Callable[[Database, Context, Who, Any], Outcome]
 Limit = Callable[[Gate, Who, Any, float], None]
@@ -60,11 +69,30 @@ def _claim(gate: Gate, who: Who, request: requests.Claim, now_s: float) -> None:
     gate.claim(who, request.account, now_s)
 
 
+_WRITER, _READER = Thread.WRITER, Thread.READER
+
 ROUTES: Final[dict[type, Route]] = {
-    requests.Append: Route(append.append, Thread.WRITER, gate=_append),
-    requests.Create: Route(conversations.create, Thread.WRITER, 20.0, _create),
-    requests.JoinInfo: Route(conversations.join_info, Thread.READER, 5.0),
-    requests.Direct: Route(conversations.direct, Thread.READER, 2.0),
-    requests.GetNodes: Route(conversations.get_nodes, Thread.READER, 5.0),
-    requests.ListDevices: Route(logins.list_devices, Thread.READER, 2.0),
+    requests.Append: Route(append.append, _WRITER, gate=_append),
+    requests.Create: Route(conversations.create, _WRITER, 20.0, _create),
+    requests.JoinInfo: Route(conversations.join_info, _READER, 5.0),
+    requests.Direct: Route(conversations.direct, _READER, 2.0),
+    requests.GetNodes: Route(conversations.get_nodes, _READER, 5.0),
+    requests.Fetch: Route(history.fetch, _READER, 5.0),
+    requests.Ack: Route(verdicts.ack, _WRITER),
+    requests.Heads: Route(history.heads, _READER, 5.0),
+    requests.GetInbox: Route(history.get_inbox, _READER, 2.0),
+    requests.AckInbox: Route(history.ack_inbox, _WRITER, 2.0),
+    requests.Publish: Route(keypackages.publish, _WRITER, 20.0),
+    requests.Claim: Route(keypackages.claim, _WRITER, 5.0, _claim),
+    requests.Lookup: Route(directory.lookup, _READER, 2.0, _lookup),
+    requests.ListRooms: Route(directory.list_rooms, _READER, 5.0, _lookup),
+    requests.Who: Route(directory.who_is_in, _READER, 5.0, _lookup),
+    requests.Leave: Route(leaving.leave, _WRITER, 20.0),
+    requests.RevokeDevice: Route(leaving.revoke_device, _WRITER, 20.0),
+    requests.ListDevices: Route(logins.list_devices, _READER, 2.0),
+    requests.AdminAct: Route(admin.act, _WRITER, 5.0),
+    requests.Announce: Route(admin.announce, _WRITER, 5.0),
+    requests.ListUsers: Route(admin.list_users, _READER, 5.0),
+    requests.ListAudit: Route(admin.list_audit, _READER, 5.0),
+    requests.GetTally: Route(verdicts.get_tally, _READER, 2.0),
 }

@@ -98,9 +98,10 @@ class Relay:
             arrival.abort()
         for connection in list(services.connections):
             connection.outlet.end(_SHUTDOWN)
-        deadline_s = services.now_s() + DRAIN_S
-        while services.connections and services.now_s() < deadline_s:
-            await asyncio.sleep(0.02)
+        services.is_empty.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(DRAIN_S if services.connections else 0):
+                await services.is_empty.wait()
         for connection in list(services.connections):
             connection.cut()
         services.hashing.close()
@@ -162,7 +163,9 @@ class Relay:
         self._ticks += 1
         for push in services.online.take_changes():
             services.bus.push(push)
-        for device, conversation, stands_on in services.asking.due(now_s):
+        for device, conversation, stands_on in services.asking.due(
+            now_s, services.bus.is_connected
+        ):
             services.bus.ask_device(device, conversation, stands_on)
         if self._ticks % 4 == 0:
             self._end_late(now_s)
@@ -191,7 +194,7 @@ class Relay:
 def _services(config: Config, belongings: Opened) -> Services:
     loop = asyncio.get_running_loop()
     metrics, online = Metrics(), Online()
-    asking = Asking(lambda device: bus.is_connected(device))
+    asking = Asking()
     bus = Bus(online, asking.begin)
     deliver = _deliverer(loop)
     return Services(

@@ -65,9 +65,7 @@ async def _serve(
     logs.event(_log, logging.INFO, "stopped")
 
 
-def _banner(
-    config: Config, belongings: Opened, port: int, warnings: list[str | None]
-) -> Banner:
+def _banner(config: Config, belongings: Opened, port: int, warnings: list[str | None]) -> Banner:
     own = fingerprint(belongings.context.signing_key.public)
     address = link_address(config.host, port, own)
     if config.public is not None:
@@ -90,7 +88,7 @@ def _harden(config: Config) -> list[str | None]:
 
 def _new_loop() -> asyncio.AbstractEventLoop:
     try:
-        import uvloop  # noqa: PLC0415  (not everywhere)
+        import uvloop
     except ModuleNotFoundError:
         return asyncio.new_event_loop()
     return uvloop.new_event_loop()

@@ -43,6 +43,8 @@ class Services:
     pace: Pace[Any] = field(default_factory=Pace)
     connections: set[Any] = field(default_factory=set)  # relay.connection.Connection
 
+    is_empty: asyncio.Event = field(default_factory=asyncio.Event)  # the last connection went
+
     def now_s(self) -> float:
         """Return the loop's monotonic time."""
         return self.loop.time()

@@ -59,7 +59,7 @@ class Throttle:
         return self._bucket(key, now_s).take(self._rate, now_s, cost)
 
     def charge(self, key: object, now_s: float, cost: float) -> None:
-        """Take `cost` whether it is there or not (a debt must refill first); negative gives back."""
+        """Take `cost` whether there or not (a debt must refill first); a negative one gives."""
         bucket = self._bucket(key, now_s)
         bucket.take(self._rate, now_s, 0.0)
         burst = self._rate.burst

@@ -58,7 +58,7 @@ def load_or_make(folder: Path, *, now: Callable[[], datetime.datetime]) -> TlsId
 
 def expiry_warning(certificate: Path, now: datetime.datetime) -> str | None:
     """Return a line when an operator's own certificate is about to end, or has."""
-    from cryptography import x509  # noqa: PLC0415
+    from cryptography import x509
 
     end = x509.load_pem_x509_certificate(certificate.read_bytes()).not_valid_after_utc
     days = (end - now).days
@@ -79,8 +79,8 @@ def _check_key_file(key: Path) -> None:
 
 
 def _spki_hash(pem: bytes) -> bytes:
-    from cryptography import x509  # noqa: PLC0415
-    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat  # noqa: PLC0415
+    from cryptography import x509
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
     public = x509.load_pem_x509_certificate(pem).public_key()
     spki = public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
@@ -88,9 +88,9 @@ def _spki_hash(pem: bytes) -> bytes:
 
 
 def _make(now: datetime.datetime) -> tuple[bytes, bytes]:
-    from cryptography import x509  # noqa: PLC0415
-    from cryptography.hazmat.primitives import hashes, serialization  # noqa: PLC0415
-    from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
 
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "Sotto relay")])

@@ -169,7 +169,9 @@ class Client(WSListener):
         proof = self.proof(device)
         return await self.ask(requests.Resume, device.name.casefold(), device.id, proof)
 
-    async def log_in(self, name: str, device: Device | None = None, password: str = PASSWORD) -> Any:
+    async def log_in(
+        self, name: str, device: Device | None = None, password: str = PASSWORD
+    ) -> Any:
         known = (None, None) if device is None else (device.id, self.proof(device))
         return await self.ask(requests.Login, name, password, *known)
 
@@ -190,7 +192,8 @@ async def connect(port: int, *, tls: bool = True, greet: bool = True, **options:
     url = f"{'wss' if tls else 'ws'}://127.0.0.1:{port}/"
     ssl_context = context() if tls else None
     _, client = await ws_connect(Client, url, ssl_context=ssl_context, **options)
-    assert isinstance(client, Client) and client.transport is not None
+    assert isinstance(client, Client)
+    assert client.transport is not None
     if tls:
         from cryptography import x509
         from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
