@@ -1,4 +1,4 @@
-"""How long a private message takes, from the request of one client to the notification of the other.
+"""How long a private message takes, from one client's request to the other's notification.
 
 Real processes on one machine: relay and both clients store durably (fsync) before they go on.
 """

@@ -116,7 +116,9 @@ class Account:
     async def end(self) -> None:
         """End the session and every task; the store stays open."""
         await self.line.stop()
-        await self._end_session()
+        self._leave_session()
+        if self._ending is not None:
+            await self._ending
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -142,9 +144,8 @@ class Account:
         record = replace(self.record, **changes)
         await self._store.run(lambda connection: put_record(connection, record))
         self.record = record
-        label = Label(account=self.keys.account, server=record.server)
-        if label != self._opened.label:
-            self._opened.relabel(label)
+        if "server" in changes:
+            self._opened.relabel(Label(account=self.keys.account, server=record.server))
 
     def adopt(self, connection: Connection, logged_in: LoggedIn) -> None:
         """Go on with the session that registering or logging in made."""
@@ -158,6 +159,7 @@ class Account:
         task = asyncio.create_task(_quietly(work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(lambda _: work.close())  # cancelled before it began
 
     # What the line asks for and tells.
 
@@ -178,6 +180,7 @@ class Account:
         return answer
 
     def _on_ready(self, connection: Connection, logged_in: LoggedIn) -> None:
+        self._leave_session()
         self.greeting = connection.greeting
         self.news.entered(logged_in)
         self._emit(Connected(server=self.record.server, fingerprint=self.record.fingerprint))
@@ -195,18 +198,21 @@ class Account:
         await self.messenger.on_connected()
 
     def _on_down(self, error: WireError, ended: Ended | None, retry_in_s: float | None) -> None:
-        self._ending = asyncio.create_task(self._end_session())
+        self._leave_session()
         self.news.ended(error, ended)
         code = ended.reason.value if ended is not None else error.code.value
         text = (ended.text if ended is not None else "") or error.text
         self._emit(Disconnected(code=code, text=text, retry_in_s=retry_in_s))
 
-    async def _end_session(self) -> None:
+    def _leave_session(self) -> None:
         task, self._session_task = self._session_task, None
         if task is not None:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-            await self.messenger.on_disconnected()
+            self._ending = asyncio.create_task(self._end_session(task))
+
+    async def _end_session(self, task: asyncio.Task[None]) -> None:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await self.messenger.on_disconnected()
 
     def on_push(self, push: Push) -> None:
         """Pass one push on; called in the order of the wire, never blocks."""

@@ -87,15 +87,16 @@ class Line:
             self._move(Happening.ASKED)
         self._tries = 0
         self._asked.set()
-        self._ensure_running(None)
+        self._ensure_running()
         async with self._turn:
             await self._turn.wait_for(lambda: self._state is not State.DIALLING)
         if self._last_error is not None and not self.is_connected:
             raise self._last_error
 
     def adopt(self, connection: Connection, logged_in: LoggedIn) -> None:
-        """Take over a session that registering or logging in made."""
-        self._ensure_running((connection, logged_in))
+        """Take over a session that registering or logging in made; it is ready at once."""
+        self._begin(connection, logged_in)
+        self._ensure_running(connection)
 
     async def stop(self) -> None:
         """End the session and try no more."""
@@ -117,20 +118,22 @@ class Line:
         async with self._turn:
             self._turn.notify_all()
 
-    def _ensure_running(self, made: tuple[Connection, LoggedIn] | None) -> None:
+    def _ensure_running(self, connection: Connection | None = None) -> None:
         if self._task is None or self._task.done():
-            self._task = asyncio.create_task(self._run(made), name="line")
+            self._task = asyncio.create_task(self._run(connection), name="line")
 
-    async def _run(self, made: tuple[Connection, LoggedIn] | None) -> None:
+    async def _run(self, connection: Connection | None) -> None:
         while True:
-            try:
-                connection, logged_in = made or await self._dial()
-            except WireError as error:
-                await self._pause(after_refusal(error.code), error, ended=None)
-                continue
-            finally:
-                made = None
-            await self._hold(connection, logged_in)
+            if connection is None:
+                try:
+                    connection, logged_in = await self._dial()
+                except WireError as error:
+                    await self._pause(after_refusal(error.code), error, ended=None)
+                    continue
+                self._begin(connection, logged_in)
+                await self._tell()
+            await self._watch(connection)
+            connection = None
 
     async def _dial(self) -> tuple[Connection, LoggedIn]:
         self._asked.clear()
@@ -141,19 +144,18 @@ class Line:
             connection.fail(WireError(Code.NOT_CONNECTED, "The session was not made."))
             raise
 
-    async def _hold(self, connection: Connection, logged_in: LoggedIn) -> None:
-        loop = asyncio.get_running_loop()
+    def _begin(self, connection: Connection, logged_in: LoggedIn) -> None:
         self._connection = connection
         self._last_error = None
-        started_s = loop.time()
         self._move(Happening.ENTERED)
         self._doings.on_ready(connection, logged_in)
-        await self._tell()
-        try:
-            error = await connection.wait_closed()
-        finally:
-            if self._task is not None:  # stop() closes the connection itself
-                self._connection = None
+
+    async def _watch(self, connection: Connection) -> None:
+        """Wait for the session's end, then for the next try."""
+        loop = asyncio.get_running_loop()
+        started_s = loop.time()
+        error = await connection.wait_closed()
+        self._connection = None
         if loop.time() - started_s >= STEADY_AFTER_S:
             self._tries = 0
         ended = connection.ended

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Final
 
 from msgspec.structs import replace
 
+from crypto.certificates import check_root
+from crypto.errors import PeerError
 from crypto.identity import RootKind
+from engine.entering import Entered, Mailbox, Person, Way, Where
 from engine.faults import SafeStore
 from engine.link import Connection
 from engine.lock import Label, LockChoice, Method
@@ -24,74 +26,12 @@ from engine.record import AccountRecord, check_own, get_record, put_record
 from engine.trust import allowed, dial_allowed, local_fingerprints
 from wire.emails import canonical_email
 from wire.errors import Code, WireError
-from wire.link import Address
 from wire.names import canonical_name, display_name
 from wire.passwords import check_password
-from wire.pushes import Push
 from wire.replies import AccountFound, LoggedIn, Reply
-from wire.requests import Enroll, Login, Register, Resume
+from wire.requests import Enroll, Login, Register
 
-_MAX_EARLY_PUSHES: Final = 1024
 _UNSURE: Final = frozenset({Code.NOT_CONNECTED, Code.TIMEOUT, Code.UNAVAILABLE})
-
-
-class Mailbox:
-    """Keeps the pushes of a new session until there is an account to take them."""
-
-    def __init__(self) -> None:
-        self._kept: list[Push] = []
-        self._take: Callable[[Push], None] | None = None
-
-    def __call__(self, push: Push) -> None:
-        if self._take is not None:
-            self._take(push)
-        elif len(self._kept) < _MAX_EARLY_PUSHES:
-            self._kept.append(push)
-        else:
-            raise WireError(Code.NOT_SOTTO, "The relay said too much before it was asked.")
-
-    def deliver_to(self, take: Callable[[Push], None]) -> None:
-        """Hand over what was kept, and everything from now on."""
-        kept, self._kept = self._kept, []
-        for push in kept:
-            take(push)
-        self._take = take
-
-
-@dataclass(frozen=True, slots=True)
-class Where:
-    """The relay that somebody named, and how they trust it ("tofu", a fingerprint or None)."""
-
-    address: Address
-    trust: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Person:
-    """What somebody typed to register or log in. `passphrase` locks the store on this machine."""
-
-    name: str
-    password: str = field(repr=False)
-    passphrase: str | None = field(default=None, repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Entered:
-    """A first session: to be made an Account of."""
-
-    opened: OpenAccount
-    store: SafeStore
-    connection: Connection
-    mailbox: Mailbox
-    logged_in: LoggedIn
-    recovery_code: str | None = field(default=None, repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class _Way:
-    server: str
-    connection: Connection
-    mailbox: Mailbox
 
 
 class Registration:
@@ -117,6 +57,7 @@ class Registration:
         way = await self._dial(where)
         connection = way.connection
         try:
+            await self._clear_pending(account, where, person.passphrase)
             device = await with_new_root(account, display, kind=identity, random=self._random)
             assert device.sealed_root is not None
             request = Register(
@@ -177,7 +118,7 @@ class Registration:
             connection.fail(WireError(Code.NOT_CONNECTED, "The log-in was not finished."))
             raise
 
-    async def _dial(self, where: Where, *, known: str | None = None) -> _Way:
+    async def _dial(self, where: Where, *, known: str | None = None) -> Way:
         mailbox = Mailbox()
         known = known or self._profile.known_relay(where.address.server)
         fingerprints = allowed(
@@ -186,11 +127,11 @@ class Registration:
         connection = await dial_allowed(
             where.address, fingerprints=fingerprints, on_push=mailbox, random=self._random
         )
-        return _Way(where.address.server, connection, mailbox)
+        return Way(where.address.server, connection, mailbox)
 
     async def _first_session(
         self,
-        way: _Way,
+        way: Way,
         account: str,
         person: Person,
         *,
@@ -234,25 +175,53 @@ class Registration:
         return await self._profile.create_account(label, LockChoice(Method.KEY_FILE))
 
     async def _known_device(self, where: Where, person: Person, *, name: str) -> Entered | None:
-        """Log in with the device that this profile has for the name, or None without one."""
+        """Log in with the device that this profile has for the name; None: a new one is needed."""
         found = self._find(name, where.address.server)
         if found is None:
             return None
         opened = await self._profile.open_account(found, passphrase=person.passphrase)
-        way: _Way | None = None
+        way: Way | None = None
         try:
             record = await SafeStore(opened.store).query(get_record)
             way = await self._dial(where, known=record.fingerprint)
-            answer = await _prove(way.connection, record, person)
-            return await self._settle(way, opened, answer, record=record)
-        except BaseException as error:
+            answer = await _log_in(way.connection, record, person)
+            if answer is not None:
+                return await self._settle(way, opened, answer, record=record)
+            way.connection.fail(
+                WireError(Code.NOT_CONNECTED, "This device is the account's no more.")
+            )
+            await self._put_aside(opened, record)
+            return None
+        except BaseException:
             if way is not None:
                 way.connection.fail(WireError(Code.NOT_CONNECTED, "The log-in was not finished."))
-            if way is None or not _never_made(error, record):
-                await opened.release()
-                raise
+            await opened.release()
+            raise
+
+    async def _put_aside(self, opened: OpenAccount, record: AccountRecord) -> None:
+        """Make way for another device of the account; what this one has received stays readable."""
+        if record.is_pending:
             await self._profile.discard(opened)
-            return None
+            return
+        label = Label(account=opened.label.account, server=f"{opened.label.server} (logged out)")
+        opened.relabel(label)
+        await opened.release()
+
+    async def _clear_pending(self, name: str, where: Where, passphrase: str | None) -> None:
+        """Forget a registration of that name that nobody answered: it is made again now."""
+        found = self._find(name, where.address.server)
+        if found is None:
+            return
+        try:
+            opened = await self._profile.open_account(found, passphrase=passphrase)
+        except WireError:  # in use, or locked with another passphrase: not ours to judge
+            return
+        try:
+            record = await SafeStore(opened.store).query(get_record)
+            if record.is_pending:
+                await self._profile.discard(opened)
+        finally:
+            await opened.release()
 
     def _find(self, name: str, server: str) -> str | None:
         try:
@@ -263,7 +232,7 @@ class Registration:
         return next((entry.id for entry in entries if entry.label == label), None)
 
     async def _settle(
-        self, way: _Way, opened: OpenAccount, answer: Reply, *, record: AccountRecord
+        self, way: Way, opened: OpenAccount, answer: Reply, *, record: AccountRecord
     ) -> Entered:
         """Check the answer and note that nothing is pending any more."""
         keys = record.keys()
@@ -281,7 +250,6 @@ class Registration:
         self._profile.remember_relay(way.server, way.connection.fingerprint)
         return Entered(
             opened,
-            store,
             way.connection,
             mailbox=way.mailbox,
             logged_in=answer,
@@ -289,15 +257,30 @@ class Registration:
         )
 
 
-def _never_made(error: BaseException, record: AccountRecord) -> bool:
-    """Whether the relay does not know a device whose making was never confirmed."""
-    refused = isinstance(error, WireError) and error.code is Code.BAD_CREDENTIALS
-    return refused and record.is_pending
+async def _log_in(connection: Connection, record: AccountRecord, person: Person) -> LoggedIn | None:
+    """Log in with a device that is here; None when the account needs another one.
 
-
-async def _prove(connection: Connection, record: AccountRecord, person: Person) -> Reply:
+    A relay that forgot the device (it was restored, or the enrolment never arrived) is told again.
+    """
     keys = record.keys()
     proof = connection.proof(keys.signer, account=keys.account, device=keys.device)
-    if record.is_pending:  # the password was right when the keys were made
-        return await connection.request(Resume(0, keys.account, keys.device, proof))
-    return await connection.request(Login(0, keys.account, person.password, keys.device, proof))
+    request = Login(0, keys.account, person.password, keys.device, proof)
+    try:
+        answer = await connection.request(request)
+    except WireError as error:
+        if error.code is Code.REMOVED:
+            return None
+        raise
+    if isinstance(answer, AccountFound):
+        if not _is_under(keys.root_identity, answer.root_certificate):
+            return None
+        answer = await connection.request(Enroll(0, keys.chain, proof))
+    assert isinstance(answer, LoggedIn)
+    return answer
+
+
+def _is_under(root_identity: bytes, root_certificate: bytes) -> bool:
+    try:
+        return check_root(root_certificate).identity == root_identity
+    except PeerError:
+        return False

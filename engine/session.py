@@ -14,13 +14,14 @@ from typing import Any, Final, Literal
 
 from engine.account import Account
 from engine.context import now_ms
+from engine.entering import Entered, Person, Where
 from engine.events import Event
 from engine.hardening import harden_process
 from engine.keyrings import SystemKeyring
 from engine.lock import Method
 from engine.open_account import OpenAccount
 from engine.profile import Profile
-from engine.registration import Entered, Person, Registration, Where
+from engine.registration import Registration
 from engine.session_talk import METHODS, Talk
 from engine.trust import allowed, dial_allowed, local_fingerprints
 from wire.errors import Code, WireError
