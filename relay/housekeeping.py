@@ -71,7 +71,7 @@ class Housekeeping:
 
     def turn(self, number: int) -> None:
         """Do what is due; `number` counts the turns. Raises Unavailable or WireError."""
-        self._submit(lambda connection: self._small(connection))
+        self._submit(self._small)
         self._writer.call(self._retention)
         self._sweep()
         if number % SLOW_TURNS == 0:

@@ -73,10 +73,16 @@ class Worker:
             raise WireError(Code.UNAVAILABLE, text) from None
 
     def call(self, run: Callable[[Connection], R], *, timeout_s: float = 30.0) -> R:
-        """Run a job and wait for it, from any thread but the event loop's."""
+        """Run a job and wait for it, from any thread but the event loop's.
+
+        Raises what the job raised, or WireError(unavailable) after `timeout_s`.
+        """
         done: queue.SimpleQueue[R | Exception] = queue.SimpleQueue()
         self.submit(run, done.put)
-        result = done.get(timeout=timeout_s)
+        try:
+            result = done.get(timeout=timeout_s)
+        except queue.Empty:
+            raise WireError(Code.UNAVAILABLE, "The relay's database is too slow now.") from None
         if isinstance(result, Exception):
             raise result
         return result

@@ -1,0 +1,535 @@
+"""Accounts, devices and groups to drive the relay's operations with: real keys, real MLS.
+
+Everything that a client does, without its store and its network: what it gets wrong on purpose, a
+test changes before it is sent.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, MetaData
+
+from crypto.ed25519 import SigningKey
+from crypto.identity import RootKey, certify_device, certify_root, device_id
+from crypto.labels import Purpose, sign
+from crypto.mls.credential import Credential
+from crypto.mls.extensions import (
+    Extension,
+    ExternalSender,
+    RequiredCapabilities,
+    external_senders_extension,
+)
+from crypto.mls.group import (
+    Change,
+    Group,
+    KeyPackage,
+    LeafConfig,
+    OwnCommit,
+    OwnKeyPackage,
+    RatchetTree,
+    create,
+    decode_group_info,
+    external_draft,
+    make_key_package,
+    missing_objects,
+    open_welcome,
+    tree_objects,
+)
+from crypto.mls.proposals import Add, Proposal, Remove
+from crypto.mls.suite import SUITE_1
+from relay import accounts, append, conversations, history, keypackages, logins, passwords
+from relay.context import Context, Limits, Proof, Who
+from relay.group_facts import RELAY_CREDENTIAL
+from relay.outcome import Event, Outcome, Stored, ToAccounts, ToDevices, ToEverybody
+from relay.worker import run_batch
+from storage.relay.database import Database, open_database
+from storage.relay.migrate import migrate
+from wire import replies, requests
+from wire.codec import decode_from_relay, decode_request, encode
+from wire.entry import Effect, EffectKind, EntryData, Order, OrderKind, encode_data
+from wire.errors import WireError
+from wire.policy import LOBBY_POLICY, POLICY_EXTENSION, JoinRule, Kind, Policy, encode_policy
+
+PASSWORD = "Correct7horse"
+START_MS = 1_700_000_000_000
+DATABASES = ("sqlite", "postgresql", "mariadb")
+_URLS = {
+    "postgresql": os.environ.get("SOTTO_TEST_POSTGRESQL", "postgresql://postgres@127.0.0.1/test"),
+    "mariadb": os.environ.get(
+        "SOTTO_TEST_MARIADB", "mariadb://root@localhost/test?unix_socket=/run/mysqld/mysqld.sock"
+    ),
+}
+_rids = itertools.count(1)
+_transactions = itertools.count(1)
+
+
+def rid() -> int:
+    """A fresh request number."""
+    return next(_rids)
+
+
+@contextmanager
+def empty_database(kind: str, folder: Path) -> Iterator[Database]:
+    """An open, empty database of a kind with its tables; skips the test when there is none."""
+    if kind == "sqlite":
+        database = open_database(f"sqlite:///{folder / 'relay.db'}")
+    else:
+        database = _server_database(kind)
+    try:
+        migrate(database)
+        yield database
+    finally:
+        database.close()
+
+
+def _server_database(kind: str) -> Database:
+    try:
+        database = open_database(_URLS[kind])
+    except Exception as error:
+        pytest.skip(f"no {kind} server for tests here: {type(error).__name__}")
+    with database.write() as connection:
+        old = MetaData()
+        old.reflect(connection)
+        old.drop_all(connection)
+    return database
+
+
+class Clock:
+    """A clock that only the test moves."""
+
+    def __init__(self) -> None:
+        self.ms = START_MS
+
+    def __call__(self) -> int:
+        return self.ms
+
+
+class World:
+    """A relay's database and context, and the ways to run an operation on it."""
+
+    def __init__(self, database: Database, *, limits: Limits | None = None) -> None:
+        self.database = database
+        self.clock = Clock()
+        self.online: set[str] = set()
+        self.context = Context(
+            SigningKey.generate(),
+            os.urandom(32),
+            limits or Limits(bcrypt_cost=4),
+            now_ms=self.clock,
+            is_online=lambda account: account in self.online,
+        )
+
+    def run(self, job: Callable[[Connection], Any]) -> Any:
+        """Run a job as the writer would; raise what it raised."""
+        result = run_batch(self.database.write, [job])[0]
+        if isinstance(result, Exception):
+            raise result
+        return result
+
+    def do(self, operation: Any, who: Who, request: Any) -> Outcome:
+        """Run an operation on what really travels, and check that its answer can travel too."""
+        travelled = decode_request(encode(request))
+        outcome = self.run(lambda c: operation(c, self.context, who, travelled))
+        assert isinstance(outcome, Outcome)
+        if outcome.reply is not None:
+            assert decode_from_relay(encode(outcome.reply)) == outcome.reply
+        return outcome
+
+    def proof(self) -> Proof:
+        """What the devices of a connection sign."""
+        nonces = os.urandom(32), os.urandom(32)
+        return Proof(*nonces, self.context.signing_key.public, sha256(b"tls").digest())
+
+    def account(self, name: str, **changes: Any) -> Device:
+        """Register an account; return its first device."""
+        device = Device.fresh(self, name)
+        device.register(**changes)
+        return device
+
+
+@dataclass(slots=True)
+class Device:
+    """A device with its keys and groups."""
+
+    world: World
+    account: str
+    display: str
+    root: RootKey
+    root_certificate: bytes
+    signer: SigningKey
+    certificate: bytes
+    session: Who | None = None
+    groups: dict[bytes, Group] = field(default_factory=dict)
+    cursors: dict[bytes, int] = field(default_factory=dict)
+    heads: dict[bytes, int] = field(default_factory=dict)
+    packages: dict[bytes, OwnKeyPackage] = field(default_factory=dict)
+
+    @classmethod
+    def fresh(cls, world: World, name: str) -> Device:
+        """A device of an account that is not registered yet."""
+        root = RootKey.generate("ed25519")
+        certificate = certify_root(root, account=name.lower(), display=name)
+        return cls.under(world, name, root, certificate)
+
+    @classmethod
+    def under(cls, world: World, name: str, root: RootKey, root_certificate: bytes) -> Device:
+        """A new device under a root."""
+        signer = SigningKey.generate()
+        certificate = certify_device(root, root_certificate, device_key=signer.public)
+        return cls(world, name.lower(), name, root, root_certificate, signer, certificate)
+
+    def sibling(self) -> Device:
+        """A second device of the account, enrolled."""
+        other = Device.under(self.world, self.display, self.root, self.root_certificate)
+        other.enroll()
+        return other
+
+    @property
+    def id(self) -> bytes:
+        return device_id(self.signer.public)
+
+    @property
+    def who(self) -> Who:
+        assert self.session is not None
+        return self.session
+
+    @property
+    def chain(self) -> tuple[bytes, bytes]:
+        return (self.certificate, self.root_certificate)
+
+    @property
+    def config(self) -> LeafConfig:
+        now_s = self.world.clock.ms // 1000
+        return LeafConfig(
+            self.signer,
+            Credential.x509(self.chain),
+            extension_types=(POLICY_EXTENSION,),
+            lifetime=(now_s - 3600, now_s + 86400),
+        )
+
+    def prove(self, proof: Proof) -> bytes:
+        """The signature that logs the device in on one connection."""
+        parts = dataclasses.astuple(proof)
+        name = self.account.encode()
+        return sign(self.signer, Purpose.DEVICE_PROOF, *parts, name, self.id)
+
+    def registration(self, proof: Proof, **changes: Any) -> requests.Register:
+        """The Register frame of this device."""
+        values: dict[str, Any] = {
+            "rid": rid(),
+            "name": self.display,
+            "email": None,
+            "password": PASSWORD,
+            "admin_code": None,
+            "chain": self.chain,
+            "sealed_root": b"sealed",
+            "proof": self.prove(proof),
+        }
+        return requests.Register(**(values | changes))
+
+    def register(self, **changes: Any) -> replies.LoggedIn:
+        """Register the account with this device."""
+        world, proof = self.world, self.world.proof()
+        wanted = accounts.check_registration(self.registration(proof, **changes), proof)
+        stored = passwords.hash_password(world.context, changes.get("password", PASSWORD))
+        self.session, reply = world.run(
+            lambda c: accounts.register(c, world.context, wanted, stored)
+        )
+        assert isinstance(reply, replies.LoggedIn)
+        return reply
+
+    def enroll(self, **changes: Any) -> Outcome:
+        """Add this device to its account."""
+        world, proof = self.world, self.world.proof()
+        request = requests.Enroll(rid(), self.chain, self.prove(proof), **changes)
+
+        def job(connection: Connection) -> tuple[Who, Outcome]:
+            found = logins.find_account(connection, self.display)
+            assert found is not None
+            return logins.enroll(connection, world.context, found.account_id, request, proof)
+
+        self.session, outcome = world.run(job)
+        assert isinstance(outcome, Outcome)
+        return outcome
+
+    def do(self, operation: Any, request: Any) -> Outcome:
+        """Run an operation as this device."""
+        return self.world.do(operation, self.who, request)
+
+    # Groups
+
+    def found(self, policy: Policy, **changes: Any) -> bytes:
+        """Found a conversation; return its id."""
+        request, group = self.founding(policy)
+        self.do(conversations.create, request)
+        self._hold(group, 0)
+        return request.conversation
+
+    def founding(self, policy: Policy) -> tuple[requests.Create, Group]:
+        """A Create frame and the group it founds."""
+        conversation = os.urandom(16)
+        group, info = create(
+            suite=SUITE_1,
+            group_id=conversation,
+            config=self.config,
+            extensions=group_extensions(self.world, policy),
+        )
+        return requests.Create(rid(), conversation, info, tree_objects(group)), group
+
+    def room(self, name: str = "room", join: JoinRule = JoinRule.OPEN, **more: Any) -> bytes:
+        """Found a room of this device's account."""
+        owners = (self.root.identity,)
+        return self.found(Policy(1, Kind.ROOM, name, join, owners, **more))
+
+    def lobby(self) -> bytes:
+        """Found the lobby."""
+        return self.found(LOBBY_POLICY)
+
+    def direct(self, other: Device) -> bytes:
+        """Found the direct conversation with another account."""
+        roots = tuple(sorted({self.root.identity, other.root.identity}))
+        return self.found(Policy(1, Kind.DIRECT, "", JoinRule.INVITE, roots))
+
+    def _hold(self, group: Group, seq: int) -> None:
+        self.groups[group.group_id] = group
+        self.heads[group.group_id] = self.cursors[group.group_id] = seq
+
+    def message(self, conversation: bytes, text: bytes = b"hi", **changes: Any) -> requests.Append:
+        """An Append of an application message."""
+        data = EntryData(self.heads[conversation], fresh_transaction())
+        data = replace_struct(data, changes)
+        group, message = self.groups[conversation].protect(
+            text, signer=self.signer, authenticated_data=encode_data(data)
+        )
+        self.groups[conversation] = group
+        return requests.Append(rid(), conversation, message)
+
+    def say(self, conversation: bytes, text: bytes = b"hi") -> Outcome:
+        """Send a message; its outcome is Accepted or Conflict."""
+        outcome = self.do(append.append, self.message(conversation, text))
+        if isinstance(outcome.reply, replies.Accepted):
+            self.cursors[conversation] = outcome.reply.answers[0][1]
+        return outcome
+
+    def commit(
+        self, conversation: bytes, proposals: Sequence[Proposal] = (), **changes: Any
+    ) -> tuple[requests.Append, OwnCommit]:
+        """An Append of a commit, and the group after it."""
+        group = self.groups[conversation]
+        draft = group.draft(proposals)
+        return self.append_of(conversation, draft, since=group, **changes)
+
+    def append_of(
+        self, conversation: bytes, draft: Any, *, since: Group | None, **changes: Any
+    ) -> tuple[requests.Append, OwnCommit]:
+        """A drafted commit with its declared effects as an Append."""
+        effects = tuple(effect_of(self.world, change) for change in draft.changes)
+        data = EntryData(self.heads[conversation], fresh_transaction(), effects)
+        data = replace_struct(data, changes)
+        own = draft.finish(signer=self.signer, authenticated_data=encode_data(data))
+        old = since.tree if since is not None else changes.get("tree")
+        nodes = tuple(own.group.tree.objects(old))
+        parts = requests.CommitParts(own.group_info, nodes, own.welcome)
+        return requests.Append(rid(), conversation, own.message, parts), own
+
+    def send_commit(self, conversation: bytes, pair: tuple[requests.Append, OwnCommit]) -> Outcome:
+        """Send a commit and take its group over when it is accepted."""
+        request, own = pair
+        outcome = self.do(append.append, request)
+        if isinstance(outcome.reply, replies.Accepted):
+            self._hold(own.group, outcome.reply.answers[0][1])
+        return outcome
+
+    def publish(self, count: int = 1) -> None:
+        """Publish KeyPackages."""
+        made = [make_key_package(SUITE_1, self.config) for _ in range(count)]
+        self.packages.update((each.reference, each) for each in made)
+        encoded = tuple(each.encoded for each in made)
+        self.do(keypackages.publish, requests.Publish(rid(), encoded))
+
+    def adds_of(self, account: str) -> list[Proposal]:
+        """Add proposals for each claimed device of an account."""
+        claimed = self.do(keypackages.claim, requests.Claim(rid(), account)).reply
+        assert isinstance(claimed, replies.Claimed)
+        return [Add(KeyPackage.decode(package)) for _, package in claimed.packages]
+
+    def add(self, conversation: bytes, *others: Device) -> Outcome:
+        """Add devices that publish a package for it, and let them in by their Welcomes."""
+        for other in others:
+            other.publish()
+        adds = [
+            add for name in dict.fromkeys(o.account for o in others) for add in self.adds_of(name)
+        ]
+        outcome = self.send_commit(conversation, self.commit(conversation, adds))
+        for other in others:
+            other.accept_welcome()
+        return outcome
+
+    def accept_welcome(self) -> None:
+        """Join by the newest Welcome."""
+        found = self.do(history.get_inbox, requests.GetInbox(rid(), 0)).reply
+        assert isinstance(found, replies.InboxFound)
+        entry = found.entries[-1]
+        opened = open_welcome(entry.welcome, self.packages)
+        tree = self.walk(entry.conversation, opened.tree_hash)
+        self._hold(opened.join(tree), entry.commit_seq)
+
+    def walk(self, conversation: bytes, root_hash: bytes) -> RatchetTree:
+        """Fetch the tree from its root."""
+        objects: dict[bytes, bytes] = {}
+        while missing := missing_objects(root_hash, objects):
+            ask = requests.GetNodes(rid(), conversation, tuple(sorted(missing))[:256])
+            found = self.do(conversations.get_nodes, ask).reply
+            assert isinstance(found, replies.NodesFound)
+            assert found.nodes
+            objects |= {SUITE_1.hash(node): node for node in found.nodes}
+        return RatchetTree.from_objects(SUITE_1, root_hash, objects)
+
+    def join_info(self, conversation: bytes) -> replies.JoinInfoFound:
+        """What an external commit needs."""
+        info = self.do(conversations.join_info, requests.JoinInfo(rid(), conversation)).reply
+        assert isinstance(info, replies.JoinInfoFound)
+        return info
+
+    def external(
+        self,
+        conversation: bytes,
+        *,
+        remove_leaf: int | None = None,
+        psks: dict[bytes, bytes] | None = None,
+        **changes: Any,
+    ) -> tuple[requests.Append, OwnCommit]:
+        """A commit from outside."""
+        info = self.join_info(conversation)
+        self.heads[conversation] = info.stands_on
+        root_hash = decode_group_info(info.group_info).group_context.tree_hash
+        tree = self.walk(conversation, root_hash)
+        draft = external_draft(
+            info.group_info,
+            tree,
+            config=self.config,
+            remove_leaf=remove_leaf,
+            psk_ids=tuple(psks or ()),
+            psks=psks or {},
+        )
+        return self.append_of(conversation, draft, since=None, tree=tree, **changes)
+
+    def join(self, conversation: bytes, **more: Any) -> Outcome:
+        """Join from outside."""
+        return self.send_commit(conversation, self.external(conversation, **more))
+
+    def fetch(self, conversation: bytes, after: int = 0, limit: int = 256) -> replies.Fetched:
+        """Entries after a number."""
+        request = requests.Fetch(rid(), conversation, after, limit)
+        found = self.do(history.fetch, request).reply
+        assert isinstance(found, replies.Fetched)
+        return found
+
+    def catch_up(self, conversation: bytes) -> list[bytes]:
+        """Process what is new; return the texts of messages."""
+        texts: list[bytes] = []
+        for entry in self.fetch(conversation, self.cursors[conversation]).entries:
+            texts += self._process(conversation, entry)
+            self.cursors[conversation] = entry.seq
+        return texts
+
+    def _process(self, conversation: bytes, entry: replies.Entry) -> list[bytes]:
+        group = self.groups[conversation]
+        kind = entry.message[3], entry.message[4 + 1 + len(conversation) + 8 :][:1]
+        if kind == (2, b"\x01"):
+            self.groups[conversation], message = group.unprotect(entry.message)
+            return [message.data]
+        self.heads[conversation] = entry.seq
+        if kind[0] == 1 and sender_type(entry.message, conversation) == b"\x02":
+            self.groups[conversation] = group.receive_proposal(entry.message)
+            return []
+        staged = group.stage(entry.message)
+        if staged.group is not None:
+            self.groups[conversation] = staged.group
+        return []
+
+    def order(self, kind: OrderKind, target: Device | None = None, **changes: Any) -> Order:
+        """A signed order of this device."""
+        target = target or self
+        order = Order(kind, target.account, target.root.identity, b"", b"", "", self.world.clock.ms)
+        order = replace_struct(order, changes)
+        signature = sign(self.signer, Purpose.ORDER, order.signed_bytes())
+        return replace_struct(order, {"certificates": self.chain, "signature": signature})
+
+    def remove_of(self, conversation: bytes, other: Device) -> Remove:
+        """The Remove proposal of another device's leaf."""
+        return Remove(self.leaf_of(conversation, other))
+
+    def leaf_of(self, conversation: bytes, other: Device) -> int:
+        """Where another device stands."""
+        members = self.groups[conversation].members()
+        return next(m.leaf_index for m in members if m.signature_key == other.signer.public)
+
+
+def sender_type(message: bytes, conversation: bytes) -> bytes:
+    """The sender type of a PublicMessage."""
+    return message[4 + 1 + len(conversation) + 8 :][:1]
+
+
+def fresh_transaction() -> bytes:
+    """A transaction id that was not used."""
+    return next(_transactions).to_bytes(16, "big")
+
+
+def replace_struct(value: Any, changes: dict[str, Any]) -> Any:
+    """A msgspec struct with the fields among `changes` that it has."""
+    import msgspec
+
+    known = {name: new for name, new in changes.items() if name in value.__struct_fields__}
+    return msgspec.structs.replace(value, **known)
+
+
+def group_extensions(world: World, policy: Policy) -> tuple[Extension, ...]:
+    """What every conversation's GroupContext holds."""
+    required = RequiredCapabilities(extensions=(POLICY_EXTENSION,), credentials=(2,))
+    sender = ExternalSender(world.context.signing_key.public, RELAY_CREDENTIAL)
+    return (
+        required.extension(),
+        external_senders_extension((sender,)),
+        Extension(POLICY_EXTENSION, encode_policy(policy)),
+    )
+
+
+def effect_of(world: World, change: Change) -> Effect:
+    """What a commit declares of one change."""
+    from crypto.identity import verify_chain
+
+    identity = verify_chain(change.member.credential.certificates)
+    kind = EffectKind.ADDED if change.kind == "added" else EffectKind.REMOVED
+    key_hash = sha256(change.member.signature_key).digest()
+    return Effect(kind, identity.account, identity.device_id, change.leaf_index, key_hash)
+
+
+def code_of(call: Callable[[], Any]) -> str:
+    """The code of the WireError that a call raises."""
+    with pytest.raises(WireError) as caught:
+        call()
+    return caught.value.code.value
+
+
+def told(events: Sequence[Event], kind: type) -> list[Any]:
+    """The pushes of a kind among events."""
+    pushes = [
+        each.push for each in events if isinstance(each, ToDevices | ToAccounts | ToEverybody)
+    ]
+    return [push for push in pushes if isinstance(push, kind)]
+
+
+def stored(events: Sequence[Event]) -> list[Stored]:
+    """The stored entries among events."""
+    return [event for event in events if isinstance(event, Stored)]
