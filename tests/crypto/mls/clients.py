@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from crypto.ed25519 import SigningKey
-from crypto.mls.applying import Change, apply_proposals
+from crypto.mls.applying import apply_proposals
 from crypto.mls.census import Census
 from crypto.mls.commit import UpdatePath
 from crypto.mls.credential import Credential
@@ -116,8 +116,12 @@ class Forger(Finishing[Group]):
     """Spoils the path just before it goes out; the tree keeps the right one."""
 
     spoil: Callable[[UpdatePath], UpdatePath] | None = None
+    seals_other_secrets: bool = False
 
     def _sealed(self, path: NewPath, context: bytes) -> UpdatePath:
+        if self.seals_other_secrets:
+            others = {level: bytes(32) for level in path.path.secrets}
+            path = replace(path, path=replace(path.path, secrets=others))
         sealed = super()._sealed(path, context)
         return sealed if self.spoil is None else self.spoil(sealed)
 
@@ -146,6 +150,7 @@ def forged(
     leaf_signer: Signer | None = None,
     spoil: Callable[[UpdatePath], UpdatePath] | None = None,
     psk_secret: bytes = bytes(32),
+    seals_other_secrets: bool = False,
 ) -> OwnCommit[Group]:
     """A Commit of a member that checks nothing."""
     base = replace(Base.of(group), census=Blind())
@@ -155,7 +160,8 @@ def forged(
         private, public = SUITE_1.generate_key_pair()
         content = content or replace(leaf_content(name), encryption_key=public)
         leaf = NewLeaf(group.own_leaf, private, content, leaf_signer or signer)
-    return _finished(base, resolved, leaf, group.own_leaf, signer, spoil, psk_secret)
+    draft = _unchecked(base, resolved, leaf, group.own_leaf, psk_secret)
+    return Forger(draft, signer, os.urandom, spoil, seals_other_secrets).own_commit(b"", (), ())
 
 
 def forged_from_outside(
@@ -176,21 +182,16 @@ def forged_from_outside(
     content = content or replace(leaf_content(name), encryption_key=public)
     leaf = NewLeaf(index, private, content, leaf_signer or signing_key(name))
     signer = real_signer(name, content, leaf_signer)
-    return _finished(base, resolved, leaf, index, signer, None, bytes(32))
+    draft = _unchecked(base, resolved, leaf, index, bytes(32))
+    return Finishing(draft, signer, os.urandom).own_commit(b"", (), ())
 
 
-def _finished(
+def _unchecked(
     base: Base[Group],
     resolved: Sequence[ResolvedProposal],
     leaf: NewLeaf | None,
     own_leaf: int,
-    signer: Signer,
-    spoil: Callable[[UpdatePath], UpdatePath] | None,
     psk_secret: bytes,
-) -> OwnCommit[Group]:
+) -> Draft[Group]:
     applied = apply_proposals(base.tree, base.context.extensions, resolved)
-    changes: tuple[Change, ...] = applied.changes
-    draft = Draft(base, tuple(resolved), applied, leaf, own_leaf, psk_secret, changes)
-    return Forger(
-        draft, signer, lambda size: SUITE_1.generate_key_pair()[0][:size], spoil
-    ).own_commit(b"", (), ())
+    return Draft(base, tuple(resolved), applied, leaf, own_leaf, psk_secret, applied.changes)
