@@ -211,9 +211,7 @@ class Contacts:
         """Return the pin after a verified root was seen: made, left, or marked as changed."""
         if not is_display_of(root.display, root.account):
             raise PeerError("bad_certificate", "the name shown is not the account's")
-        pin = self.known(root.account)
-        if pin is None:
-            return await self._pin_first(root, certificate)
+        pin = self.known(root.account) or await self._pin_first(root, certificate)
         if root.identity in (pin.root_identity, pin.changed_root):
             return pin
         if root.account == self._keys.account:
