@@ -110,6 +110,10 @@ class OpenedWelcome(Generic[G]):
             keys.update(path.private_keys)
         # "The private key MUST be the private key that corresponds to the public key in the node"
         check_private_keys(tree, own_leaf, keys)
+        # A Welcome that leaves out the path secret would let its sender lock the newcomer out of
+        # any later epoch.
+        if keys.keys() != tree.levels_merged(own_leaf):
+            raise PeerError("VAL-12.4.3.1-9", "the Welcome does not give all keys of the path")
         return keys
 
     def _epoch(self) -> NewEpoch:

@@ -178,6 +178,16 @@ class RatchetTree:
                 return keys
             subtree = subtree.towards(index)
 
+    def levels_merged(self, index: int) -> set[int]:
+        """The levels on a leaf's path whose private key its member must have: not unmerged. 4.1."""
+        levels = {0}
+        subtree = self.root
+        while isinstance(subtree, Branch):
+            if subtree.node is not None and index not in subtree.node.unmerged_leaves:
+                levels.add(subtree.level)
+            subtree = subtree.towards(index)
+        return levels
+
     def _need_member(self, index: int) -> None:
         if self.leaf(index) is None:
             raise PeerError("VAL-12.1.3-1", "there is no member at that leaf")

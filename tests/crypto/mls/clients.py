@@ -3,6 +3,7 @@
 `forged` makes Commits that break rules, with the real signing and encryption of drafting.py.
 """
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 

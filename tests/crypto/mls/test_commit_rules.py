@@ -147,8 +147,8 @@ def test_no_draft_covers_a_wrong_list(
     with pytest.raises(PeerError) as refused:
         _members()["alice"].draft(proposals(), psks=PSKS)
     assert refused.value.code == rule
+    alice = _members()["alice"]
     with pytest.raises(PeerError) as refused:
-        alice = _members()["alice"]
         checked(alice, by_value(alice, *proposals()), PSKS)
     assert refused.value.code == rule
 
@@ -195,8 +195,8 @@ def test_an_update_of_somebody_else_is_refused() -> None:
     resolved = [ResolvedProposal(Remove(2), member(0), b"r")]
     assert _code(bob, forged(members["alice"], "alice", resolved)) == "VAL-12.1.8-1"
 
+    joiner = Sender(SenderType.NEW_MEMBER_COMMIT)
     with pytest.raises(PeerError) as refused:
-        joiner = Sender(SenderType.NEW_MEMBER_COMMIT)
         check_proposal(bob.tree, bob.context, Update(_bobs_leaf()), joiner)
     assert refused.value.code == "VAL-12.1.2-1"
 
