@@ -24,6 +24,7 @@ from storage.client.schema import (
     running_hashes,
     timeline,
 )
+from storage.killpoints import reached
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +106,9 @@ def apply(connection: Connection, change: Change) -> None:
     """Write a change inside the caller's transaction."""
     row = change.row
     put_conversation(connection, row)
+    reached("client_row")
     _change_group(connection, change)
+    reached("client_group")
     _change_hashes(connection, change)
     rows = [{"conversation": row.id, "device": d, "counter": n} for d, n in change.counters.items()]
     _put(connection, counters, rows)
@@ -113,6 +116,7 @@ def apply(connection: Connection, change: Change) -> None:
     _put(connection, acks, verdicts)
     for line in change.lines:
         add_line(connection, row.id, line)
+    reached("client_lines")
     if change.sent:
         connection.execute(delete(outbox).where(outbox.c.transaction_id.in_(change.sent)))
     secrets = [{"conversation": row.id, "psk_id": i, "psk": key} for i, key in change.secrets]
@@ -243,6 +247,11 @@ def put_secret(connection: Connection, conversation: bytes, *, psk_id: bytes, ps
     """Keep a room's key."""
     row = {"conversation": conversation, "psk_id": psk_id, "psk": psk}
     _put(connection, room_secrets, [row])
+
+
+def forget_secrets(connection: Connection, conversation: bytes) -> None:
+    """Delete the room's keys."""
+    connection.execute(delete(room_secrets).where(room_secrets.c.conversation == conversation))
 
 
 def load_acks(connection: Connection, conversation: bytes) -> list[tuple[int, str]]:
