@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from relay.outcome import AskCommit
 from wire.limits import COMMIT_ASK_S
 
+LOOK_AGAIN_S = 1.0  # for a candidate that has connected, while none is
+
 
 @dataclass(slots=True)
 class _Ask:
@@ -52,9 +54,9 @@ class Asking:
             if now_s < ask.until_s:
                 continue
             device = _choose(ask, is_connected)
+            ask.until_s = now_s + (LOOK_AGAIN_S if device is None else COMMIT_ASK_S)
             if device is not None:
                 ask.asked.add(device)
-                ask.until_s = now_s + COMMIT_ASK_S
                 found.append((device, conversation, ask.stands_on))
         return found
 

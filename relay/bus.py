@@ -16,7 +16,7 @@ from relay.frames import pack
 from relay.outlet import Outlet
 from relay.presence import Online
 from storage.killpoints import reached
-from wire.pushes import CommitWanted, Ended, EndReason, Entries, InboxPush, Push
+from wire.pushes import CommitWanted, Ended, EndReason, Entries, InboxPush, Push, Tally
 from wire.replies import Accepted
 
 _REPLACED = Ended(EndReason.REPLACED, text="This device connected again elsewhere.")
@@ -35,11 +35,19 @@ class Bus:
     """The sessions of this relay, and what is told to them. For the event loop's thread only.
 
     `ask` is called with each AskCommit: who is asked next depends on time (see relay.asking).
+    `undone` is called with each device whose commit the members had undone.
     """
 
-    def __init__(self, online: Online, ask: Callable[[outcome.AskCommit], None]) -> None:
+    def __init__(
+        self,
+        online: Online,
+        *,
+        ask: Callable[[outcome.AskCommit], None],
+        undone: Callable[[bytes], None],
+    ) -> None:
         self._online = online
         self._ask = ask
+        self._undone = undone
         self._by_device: dict[bytes, Session] = {}
         self._by_account: dict[str, set[Session]] = {}
 
@@ -123,6 +131,9 @@ class Bus:
 
     @_tell.register
     def _to_devices(self, event: outcome.ToDevices) -> None:
+        if type(event.push) is Tally and event.push.undone:
+            for device in event.devices:
+                self._undone(device)
         found = (self._by_device.get(device) for device in event.devices)
         self._send([session for session in found if session is not None], event.push)
 

@@ -24,10 +24,14 @@ from relay.config import Config
 from relay.connection import Connection, StrangersProtocol
 from relay.dispatch import Dispatcher
 from relay.errors import StartError
+from relay.gate import Gate
 from relay.hashing import HashPool
+from relay.housekeeping import Housekeeping
 from relay.metrics import Metrics, render
+from relay.outcome import Outcome
 from relay.outlet import Turn
 from relay.presence import Online
+from relay.reminders import waiting_removes
 from relay.services import Services
 from relay.startup import Opened, load_tls
 from relay.strangers import Strangers
@@ -66,6 +70,13 @@ class Relay:
             has_room=lambda: len(self.services.connections) < config.max_connections,
             log_addresses=config.log_addresses,
         )
+        self._housekeeping = Housekeeping(
+            belongings.database,
+            self.services.writer,
+            self.services.context,
+            tell=lambda outcome: self.services.bus.tell(outcome, None),
+            failed=_log_failure,
+        )
         self._ticks = 0
         self._timer: asyncio.TimerHandle | None = None
         self._add_gauges()
@@ -74,7 +85,18 @@ class Relay:
         """Begin to serve."""
         self.services.loop.set_exception_handler(_log_loop_error)
         self.acceptor.start()
+        self._housekeeping.start()
+        services = self.services
+        services.reader.submit(
+            lambda database: waiting_removes(database, services.context), self._remind
+        )
         self._tick()
+
+    def _remind(self, result: Outcome | Exception) -> None:
+        if isinstance(result, Exception):
+            _log_failure(result)
+        else:
+            self.services.bus.tell(result, None)
 
     def renew_certificate(self) -> None:
         """Read the TLS files anew; connections that are open keep what they have."""
@@ -90,6 +112,7 @@ class Relay:
         self.acceptor.stop()
         if self._timer is not None:
             self._timer.cancel()
+        await asyncio.to_thread(self._housekeeping.close)
         await asyncio.to_thread(services.writer.close)
         await asyncio.to_thread(services.reader.close)
         await asyncio.sleep(0)  # what the threads delivered
@@ -194,8 +217,12 @@ class Relay:
 def _services(config: Config, belongings: Opened) -> Services:
     loop = asyncio.get_running_loop()
     metrics, online = Metrics(), Online()
-    asking = Asking()
-    bus = Bus(online, asking.begin)
+    asking, gate = Asking(), Gate()
+    bus = Bus(
+        online,
+        ask=asking.begin,
+        undone=lambda device: gate.commit_undone(device, loop.time()),
+    )
     deliver = _deliverer(loop)
     return Services(
         loop=loop,
@@ -213,6 +240,7 @@ def _services(config: Config, belongings: Opened) -> Services:
         online=online,
         bus=bus,
         asking=asking,
+        gate=gate,
         greeting=config.greeting,
     )
 
@@ -227,6 +255,10 @@ def _deliverer(loop: asyncio.AbstractEventLoop) -> Callable[[Sequence[Callable[[
             loop.call_soon_threadsafe(run, callbacks)
 
     return deliver
+
+
+def _log_failure(error: Exception) -> None:
+    logs.failure(_log, "housekeeping", error.__cause__ or error)
 
 
 def _log_loop_error(_loop: asyncio.AbstractEventLoop, facts: dict[str, Any]) -> None:

@@ -38,8 +38,8 @@ class Services:
     online: Online
     bus: Bus
     asking: Asking
+    gate: Gate
     greeting: str = ""
-    gate: Gate = field(default_factory=Gate)
     pace: Pace[Any] = field(default_factory=Pace)
     connections: set[Any] = field(default_factory=set)  # relay.connection.Connection
 

@@ -45,7 +45,6 @@ def opened(config: Config, *, locked: bool = True) -> Iterator[Opened]:
 
     `locked`: as the only process on the folder (a relay, or a command while none runs).
     """
-    os.umask(0o077)
     folder = datafolder.open_folder(config.data)
     with contextlib.ExitStack() as stack:
         if locked:
@@ -69,6 +68,8 @@ def _open_database(config: Config, folder: Path) -> tuple[Database, datafolder.S
         if config.database_url is None:
             # The secrets first: a crash in between must not leave a database without its key.
             secrets = datafolder.load_secrets(folder, os.urandom, is_new=not own_file.exists())
+            # Made here, so that it and the log beside it are 0600 whatever the umask.
+            os.close(os.open(own_file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600))
             database = open_database(database_url(config, folder))
         else:
             database = open_database(config.database_url)
