@@ -40,6 +40,7 @@ from crypto.mls.proposals import Proposal
 from crypto.mls.ratchet_tree import RatchetTree
 from crypto.mls.suite import Signer, Suite
 from crypto.mls.treekem import NewPath, PrivateKeys, create_path, encrypt_path, keys_still_valid
+from crypto.mls.validation import check_leaf_supports, check_supports_types
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,9 +127,20 @@ class Draft(Generic[G]):
         `signer` holds the key of this member's present leaf (of its new one in an external
         Commit). `welcome_extensions` stand only in the Welcome's encrypted GroupInfo.
         """
+        if signer.public != self._present_key():
+            raise UsageError("the signer does not hold the key of this member's leaf")
         return Finishing(self, signer, random).own_commit(
             authenticated_data, tuple(welcome_extensions), tuple(group_info_extensions)
         )
+
+    def _present_key(self) -> bytes:
+        """The key that signs the Commit: the present leaf's, or the only one of a joiner."""
+        group = self.base.group
+        leaf = None if group is None else group.tree.leaf(group.own_leaf)
+        if leaf is not None:
+            return leaf.signature_key
+        assert self.leaf is not None  # a joiner has a path
+        return self.leaf.content.signature_key
 
 
 def draft(
@@ -155,7 +167,7 @@ def draft(
     leaf = None
     if path or applied.needs_path or config is not None:
         leaf = _own_next_leaf(group, config, random)
-        check_new_key(group.census.moved(group.tree, applied.tree), applied, leaf)
+        check_own_leaf(group.census.moved(group.tree, applied.tree), applied, leaf)
     base = Base.of(group)
     return Draft(base, resolved, applied, leaf, group.own_leaf, psk_secret, applied.changes)
 
@@ -185,12 +197,14 @@ def new_leaf(suite: Suite, index: int, config: LeafConfig, *, random: Random) ->
     return NewLeaf(index, private_key, content, signer=config.signer)
 
 
-def check_new_key(census: Census, applied: Applied, leaf: NewLeaf) -> None:
+def check_own_leaf(census: Census, applied: Applied, leaf: NewLeaf) -> None:
     """Check that the own new leaf will fit; `census` is of the tree that the proposals make."""
     old = applied.tree.leaf(leaf.index)
     key = leaf.content.signature_key
     if key in census.signature_keys and (old is None or old.signature_key != key):
         raise PeerError("VAL-7.3-8", "a key stands twice in the tree")
+    check_leaf_supports(leaf.content, applied.extensions)
+    check_supports_types(leaf.content, census.credential_types.keys())
 
 
 @dataclass(frozen=True, slots=True)

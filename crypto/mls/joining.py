@@ -14,14 +14,14 @@ from crypto.mls.applying import Change, Member, apply_proposals
 from crypto.mls.census import Census
 from crypto.mls.codec import decode_all
 from crypto.mls.commit import HpkeCiphertext
-from crypto.mls.drafting import Base, Draft, check_new_key, new_leaf
+from crypto.mls.drafting import Base, Draft, check_own_leaf, new_leaf
 from crypto.mls.extensions import ExtensionType, external_pub, find_extension
 from crypto.mls.framing import Sender, SenderType
 from crypto.mls.group_state import G, NewEpoch, combined_psks, epoch_of_joiner, state_of
 from crypto.mls.hpke import Random
 from crypto.mls.key_package import KeyPackage, LeafConfig, OwnKeyPackage
 from crypto.mls.leaf_node import MLS10
-from crypto.mls.proposal_rules import ResolvedProposal, check_external_list
+from crypto.mls.proposal_rules import MOST_PSKS, ResolvedProposal, check_external_list
 from crypto.mls.proposals import ExternalInit, Proposal, Remove, external_psk
 from crypto.mls.psk import ExternalPskId, PskId, ResumptionUsage
 from crypto.mls.ratchet_tree import RatchetTree
@@ -202,6 +202,8 @@ def _group_secrets(
 
 
 def _check_psks(suite: Suite, psks: Sequence[PskId]) -> None:
+    if len(psks) > MOST_PSKS:
+        raise PeerError("VAL-8.4-1", "too many pre-shared keys")
     for psk in psks:
         if len(psk.nonce) != suite.hash_length:
             raise PeerError("VAL-12.1.4-3", "a nonce has a wrong length")
@@ -275,7 +277,7 @@ def _drafted(
     check_external_list(base.tree, base.context, resolved)
     applied = apply_proposals(base.tree, base.context.extensions, resolved)
     leaf = new_leaf(base.suite, applied.tree.next_free(), config, random=random)
-    check_new_key(base.census.moved(base.tree, applied.tree), applied, leaf)
+    check_own_leaf(base.census.moved(base.tree, applied.tree), applied, leaf)
     psk_secret = combined_psks(base.suite, applied.psks, psks)
     content = leaf.content
     own = Member(leaf.index, content.credential, content.signature_key, content.encryption_key)

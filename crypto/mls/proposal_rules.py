@@ -27,6 +27,8 @@ from crypto.mls.psk import ExternalPskId, PskId, ResumptionUsage
 from crypto.mls.ratchet_tree import RatchetTree
 from crypto.mls.validation import check_extensions
 
+# "uint16 count" in a PSKLabel (8.4).
+MOST_PSKS = 0xFFFF
 # The types that section 12.1.8 lets somebody outside propose.
 FROM_OUTSIDE = (Add, Remove, PreSharedKey, ReInit, GroupContextExtensions)
 
@@ -161,6 +163,8 @@ def _check_at_most_once(resolved: Sequence[ResolvedProposal]) -> None:
     psks = [proposal.psk for proposal in proposals if isinstance(proposal, PreSharedKey)]
     if len(set(psks)) != len(psks):
         raise PeerError("VAL-12.2-6", "a pre-shared key is named twice")
+    if len(psks) > MOST_PSKS:
+        raise PeerError("VAL-8.4-1", "too many pre-shared keys")
     if sum(isinstance(proposal, GroupContextExtensions) for proposal in proposals) > 1:
         raise PeerError("VAL-12.2-7", "the extensions are replaced twice")
     if len(proposals) > 1 and any(isinstance(proposal, ReInit) for proposal in proposals):

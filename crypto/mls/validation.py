@@ -5,7 +5,7 @@ tree that a newcomer gets, and the extensions that all members must support.
 """
 
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 
 from crypto.errors import PeerError
 from crypto.mls.census import Census
@@ -15,7 +15,7 @@ from crypto.mls.extensions import (
     external_senders,
     required_capabilities,
 )
-from crypto.mls.leaf_node import LeafNode
+from crypto.mls.leaf_node import LeafContent, LeafNode
 from crypto.mls.leaf_rules import check_leaf_alone
 from crypto.mls.parent_hash import check_parent_hashes
 from crypto.mls.proposals import ProposalType
@@ -26,7 +26,7 @@ from crypto.mls.tree_node import Branch, LeafSlot, Subtree, changed_subtrees, le
 DEFAULT_PROPOSAL_TYPES = frozenset(ProposalType)
 
 
-def check_leaf_supports(leaf: LeafNode, extensions: Sequence[Extension]) -> None:
+def check_leaf_supports(leaf: LeafNode | LeafContent, extensions: Sequence[Extension]) -> None:
     """Check that a leaf supports the GroupContext's extensions and required capabilities."""
     known = DEFAULT_EXTENSION_TYPES.union(leaf.capabilities.extensions)
     # "The capabilities field MUST indicate support for each extension in the GroupContext" (13.4)
@@ -59,13 +59,18 @@ def check_new_leaves(
             continue
         leaf = subtree.node
         check_leaf_supports(leaf, extensions)
-        # "the capabilities field of this LeafNode indicates support for all the credential types
-        # currently in use by other members" (7.3)
-        if not types_in_use <= set(leaf.capabilities.credentials):
-            raise PeerError("VAL-7.3-4", "a leaf does not support a credential type in use")
+        check_supports_types(leaf, types_in_use)
         if leaf.credential.type not in known:
             _check_all_support(new, leaf.credential.type)
             known.add(leaf.credential.type)
+
+
+def check_supports_types(leaf: LeafNode | LeafContent, types_in_use: Set[int]) -> None:
+    """Check that a leaf supports the credential types of all members."""
+    # "the capabilities field of this LeafNode indicates support for all the credential types
+    # currently in use by other members" (7.3)
+    if not types_in_use <= set(leaf.capabilities.credentials):
+        raise PeerError("VAL-7.3-4", "a leaf does not support a credential type in use")
 
 
 def _types_in_use(tree: RatchetTree | None) -> set[int]:
