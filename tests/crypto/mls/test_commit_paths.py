@@ -196,3 +196,18 @@ def test_after_reinit_nobody_sends() -> None:
             group.protect(b"", signer=signing_key(name))
         with pytest.raises(UsageError):
             group.draft()
+
+
+def test_a32_a_low_order_point_for_one_member_is_unusable_for_it_alone() -> None:
+    members = _members()
+
+    def spoil(path: UpdatePath) -> UpdatePath:
+        low = tuple(replace(s, kem_output=bytes(32)) for s in path.nodes[0].encrypted_path_secrets)
+        spoilt = replace(path.nodes[0], encrypted_path_secrets=low)
+        return replace(path, nodes=(spoilt, *path.nodes[1:]))
+
+    commit = forged(members["alice"], "alice", spoil=spoil)
+    with pytest.raises(UnusablePath) as refused:
+        members["bob"].stage(commit.message)
+    assert refused.value.code == "bad_public_key"
+    assert members["carol"].stage(commit.message).group is not None
