@@ -223,7 +223,7 @@ class Device:
         name = self.account.encode()
         return sign(self.signer, Purpose.DEVICE_PROOF, *parts, name, self.id)
 
-    def registration(self, proof: Proof, **changes: Any) -> requests.Register:
+    def registration(self, proof: Proof, /, **changes: Any) -> requests.Register:
         """The Register frame of this device."""
         values: dict[str, Any] = {
             "rid": rid(),
@@ -458,7 +458,7 @@ class Device:
             self.groups[conversation] = staged.group
         return []
 
-    def order(self, kind: OrderKind, target: Device | None = None, **changes: Any) -> Order:
+    def order(self, kind: OrderKind, target: Device | None = None, /, **changes: Any) -> Order:
         """A signed order of this device."""
         target = target or self
         order = Order(kind, target.account, target.root.identity, b"", b"", "", self.world.clock.ms)
