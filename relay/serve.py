@@ -35,7 +35,7 @@ def serve(config: Config) -> int:
         if config.tls_cert is not None:
             warnings.append(tls.expiry_warning(config.tls_cert, _now()))
         sockets = bind(config.host, config.port)
-        with asyncio.Runner(loop_factory=_new_loop) as runner:
+        with asyncio.Runner(loop_factory=new_loop) as runner:
             runner.run(_serve(config, belongings, identity, sockets, warnings))
     return 0
 
@@ -86,7 +86,8 @@ def _harden(config: Config) -> list[str | None]:
     ]
 
 
-def _new_loop() -> asyncio.AbstractEventLoop:
+def new_loop() -> asyncio.AbstractEventLoop:
+    """Return an event loop: uvloop's where there is one."""
     try:
         import uvloop
     except ModuleNotFoundError:
