@@ -375,11 +375,15 @@ class Device:
             other.accept_welcome()
         return outcome
 
-    def accept_welcome(self) -> None:
-        """Join by the newest Welcome."""
+    def fetch_inbox(self) -> tuple[replies.InboxEntry, ...]:
+        """The Welcomes that wait."""
         found = self.do(history.get_inbox, requests.GetInbox(rid(), 0)).reply
         assert isinstance(found, replies.InboxFound)
-        entry = found.entries[-1]
+        return found.entries
+
+    def accept_welcome(self) -> None:
+        """Join by the newest Welcome."""
+        entry = self.fetch_inbox()[-1]
         opened = open_welcome(entry.welcome, self.packages)
         tree = self.walk(entry.conversation, opened.tree_hash)
         self._hold(opened.join(tree), entry.commit_seq)

@@ -1,0 +1,130 @@
+"""`python -m tests.guards [--unit] [NUMBER ...]`: every attack test must notice its guard's absence.
+
+Copies the tree, takes one guard out of the copy, runs the tests that are about it, and fails unless
+each of them fails then. The table is tests/guard_table.py. `--unit`: without the tests over real
+processes; NUMBERs: only those attacks.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from queue import SimpleQueue
+
+from tests.guard_table import GUARDS, Guard
+
+ROOT = Path(__file__).resolve().parent.parent
+COPIED = ("crypto", "wire", "storage", "relay", "engine", "ui", "tests")
+FILES = ("server.py", "client.py", "pyproject.toml")
+VECTORS = ROOT.parent / "shared" / "mls-vectors"
+WORKERS = 2
+TIMEOUT_S = 300
+
+
+def copy_tree(to: Path) -> None:
+    """Copy everything that tests need."""
+    ignored = shutil.ignore_patterns("__pycache__")
+    for name in COPIED:
+        shutil.copytree(ROOT / name, to / name, ignore=ignored)
+    for name in FILES:
+        shutil.copy(ROOT / name, to / name)
+
+
+def without(guard: Guard, source: str) -> str:
+    """Return the source with the guard taken out; raise ValueError unless it stands there once."""
+    if source.count(guard.source) != 1:
+        text = f"{guard.file}: {source.count(guard.source)} times in the file: {guard.source!r}"
+        raise ValueError(text)
+    return source.replace(guard.source, guard.instead)
+
+
+def unnoticed(guard: Guard, tree: Path) -> list[str]:
+    """Return the guard's tests that pass although it is gone from the tree."""
+    path = tree / guard.file
+    whole = path.read_text(encoding="utf-8")
+    path.write_text(without(guard, whole), encoding="utf-8")
+    try:
+        said = _pytest(tree, guard.tests)
+    finally:
+        path.write_text(whole, encoding="utf-8")
+    failed = set(re.findall(r"^FAILED (\S+?)(?:\[| - |$)", said, re.MULTILINE))
+    return [test for test in guard.tests if test not in failed]
+
+
+def _pytest(tree: Path, tests: tuple[str, ...]) -> str:
+    environment = dict(os.environ, PYTHONDONTWRITEBYTECODE="1")
+    if VECTORS.is_dir():
+        environment.setdefault("MLS_VECTORS", str(VECTORS))
+    command = [sys.executable, "-m", "pytest", "-q", "-rf", "--tb=no", "-p", "no:cacheprovider"]
+    done = subprocess.run(
+        [*command, *tests],
+        cwd=tree,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_S,
+    )
+    return done.stdout
+
+
+def chosen(numbers: list[int], *, unit_only: bool) -> list[Guard]:
+    """Return the guards to take out, in the table's order."""
+    return [
+        guard
+        for guard in GUARDS
+        if (not numbers or guard.numbers & set(numbers))
+        and not (unit_only and any(test.startswith("tests/system/") for test in guard.tests))
+    ]
+
+
+def check(guards: list[Guard]) -> dict[str, list[str]]:
+    """Return, by guard, the tests that did not notice; runs some guards at once."""
+    with tempfile.TemporaryDirectory(prefix="sotto-guards-") as folder:
+        trees: SimpleQueue[Path] = SimpleQueue()
+        for number in range(WORKERS):
+            tree = Path(folder) / str(number)
+            tree.mkdir()
+            copy_tree(tree)
+            trees.put(tree)
+
+        def one(guard: Guard) -> list[str]:
+            tree = trees.get()
+            try:
+                return unnoticed(guard, tree)
+            finally:
+                trees.put(tree)
+
+        found: dict[str, list[str]] = {}
+        with ThreadPoolExecutor(WORKERS) as pool:
+            for guard, missed in zip(guards, pool.map(one, guards), strict=True):
+                print("MISSED" if missed else "ok    ", guard.about, *missed, flush=True)
+                if missed:
+                    found[guard.about] = missed
+        return found
+
+
+def main(arguments: list[str]) -> int:
+    """Return the exit status."""
+    parser = argparse.ArgumentParser(prog="tests.guards", description=__doc__)
+    parser.add_argument("--unit", action="store_true", help="without tests over real processes")
+    parser.add_argument("numbers", nargs="*", type=int, help="only these attacks")
+    asked = parser.parse_args(arguments)
+    started_s = time.monotonic()
+    guards = chosen(asked.numbers, unit_only=asked.unit)
+    missed = check(guards)
+    tests = sum(len(guard.tests) for guard in guards)
+    took_s = time.monotonic() - started_s
+    print(f"{len(guards)} guards, {tests} tests, {len(missed)} missed, {took_s:.0f} s.")
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
