@@ -305,8 +305,12 @@ class TestExternal:
 
     def test_a29_nobody_elses_leaf_is_given_up(self, world: World) -> None:
         alice, bob, carol, room = three(world)
-        with pytest.raises(Exception, match="VAL|removes|leaf"):
-            carol.external(room, remove_leaf=alice.leaf_of(room, bob))
+        leaf = alice.leaf_of(room, bob)
+        whole, _ = carol.external(room, remove_leaf=leaf)
+        assert code_of(lambda: carol.do(append.append, whole)) == "forbidden"
+        added = Effect(EffectKind.ADDED, "carol", carol.id, leaf, _key_hash(carol))
+        hidden, _ = carol.external(room, remove_leaf=leaf, effects=(added,))
+        assert code_of(lambda: carol.do(append.append, hidden)) == "bad_request"
         own = Effect(EffectKind.REMOVED, "bob", bob.id, 1, _key_hash(bob))
         added = Effect(EffectKind.ADDED, "carol", carol.id, 2, _key_hash(carol))
         request, _ = carol.external(room, effects=(added, own))
