@@ -31,7 +31,7 @@ from wire.passwords import check_password
 from wire.replies import AccountFound, LoggedIn, Reply
 from wire.requests import Enroll, Login, Register
 
-_UNSURE: Final = frozenset({Code.NOT_CONNECTED, Code.TIMEOUT, Code.UNAVAILABLE})
+_UNSURE: Final = frozenset({Code.TIMEOUT, Code.UNAVAILABLE})
 
 
 class Registration:
@@ -156,8 +156,12 @@ class Registration:
             answer = await way.connection.request(request)
             return await self._settle(way, opened, answer, record=record)
         except BaseException as error:
-            # Without an answer the relay may have done it: the keys stay, log-in finds them.
-            if isinstance(error, WireError) and error.code not in _UNSURE:
+            # Without a clear answer the relay may have done it: the keys stay, log-in finds them.
+            if (
+                isinstance(error, WireError)
+                and way.connection.is_open
+                and error.code not in _UNSURE
+            ):
                 await self._profile.discard(opened)
             await opened.release()
             raise
@@ -255,6 +259,11 @@ class Registration:
             logged_in=answer,
             recovery_code=record.recovery_code,
         )
+
+
+def _is_final(error: BaseException) -> bool:
+    """Whether the relay said no, as against: nobody knows what it did."""
+    return isinstance(error, WireError) and error.code not in _UNSURE
 
 
 async def _log_in(connection: Connection, record: AccountRecord, person: Person) -> LoggedIn | None:
