@@ -19,7 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from queue import SimpleQueue
 
-from tests.guard_table import GUARDS, Guard
+from tests.guard_table import GUARDS, Edit, Guard
 
 ROOT = Path(__file__).resolve().parent.parent
 COPIED = ("crypto", "wire", "storage", "relay", "engine", "ui", "tests")
@@ -38,24 +38,28 @@ def copy_tree(to: Path) -> None:
         shutil.copy(ROOT / name, to / name)
 
 
-def without(guard: Guard, source: str) -> str:
-    """Return the source with the guard taken out; raise ValueError unless it stands there once."""
-    if source.count(guard.source) != 1:
-        text = f"{guard.file}: {source.count(guard.source)} times in the file: {guard.source!r}"
+def without(edit: Edit, source: str) -> str:
+    """Return the source with an edit made; raise ValueError unless it fits exactly once."""
+    if source.count(edit.source) != 1:
+        text = f"{edit.file}: {source.count(edit.source)} times in the file: {edit.source!r}"
         raise ValueError(text)
-    return source.replace(guard.source, guard.instead)
+    return source.replace(edit.source, edit.instead)
 
 
 def unnoticed(guard: Guard, tree: Path) -> list[str]:
     """Return the guard's tests that pass although it is gone from the tree."""
-    path = tree / guard.file
-    whole = path.read_text(encoding="utf-8")
-    path.write_text(without(guard, whole), encoding="utf-8")
+    whole = {edit.file: (tree / edit.file).read_text(encoding="utf-8") for edit in guard.edits}
+    changed = dict(whole)
+    for edit in guard.edits:
+        changed[edit.file] = without(edit, changed[edit.file])
     try:
+        for file, source in changed.items():
+            (tree / file).write_text(source, encoding="utf-8")
         said = _pytest(tree, guard.tests)
     finally:
-        path.write_text(whole, encoding="utf-8")
-    failed = set(re.findall(r"^FAILED (\S+?)(?:\[| - |$)", said, re.MULTILINE))
+        for file, source in whole.items():
+            (tree / file).write_text(source, encoding="utf-8")
+    failed = set(re.findall(r"^FAILED ([^\s\[]+)", said, re.MULTILINE))
     return [test for test in guard.tests if test not in failed]
 
 
@@ -80,8 +84,7 @@ def chosen(numbers: list[int], *, unit_only: bool) -> list[Guard]:
     return [
         guard
         for guard in GUARDS
-        if (not numbers or guard.numbers & set(numbers))
-        and not (unit_only and any(test.startswith("tests/system/") for test in guard.tests))
+        if (not numbers or guard.numbers & set(numbers)) and (guard.is_unit or not unit_only)
     ]
 
 
