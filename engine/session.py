@@ -23,7 +23,7 @@ from engine.open_account import OpenAccount
 from engine.profile import Profile
 from engine.registration import Registration
 from engine.session_talk import METHODS, Talk
-from engine.trust import allowed, dial_allowed, local_fingerprints
+from engine.trust import Refusals, allowed, dial_allowed, local_fingerprints
 from wire.errors import Code, WireError
 from wire.limits import PROTOCOL_VERSION
 from wire.link import Address, encode_fingerprint, parse_fingerprint, parse_server
@@ -51,9 +51,7 @@ class Session(Talk):
         self._account: Account | None = None
         self._changing = asyncio.Lock()  # one opening, closing or logging in at a time
         self._listeners: list[Callable[[Event], None]] = []
-        self._refused: tuple[Address, str] | None = (
-            None  # the relay refused last, as it showed itself
-        )
+        self._refusals = Refusals()
 
     @classmethod
     def on(
@@ -191,13 +189,8 @@ class Session(Talk):
         try:
             return await work
         except WireError as error:
-            self._note_refused(where.address, error)
+            self._refusals.note(where.address, error)
             raise
-
-    def _note_refused(self, address: Address, error: WireError) -> None:
-        shown = error.data.get("shown")
-        if error.code is Code.UNTRUSTED_RELAY and isinstance(shown, str):
-            self._refused = (address, shown)
 
     # The profile.
 
@@ -257,7 +250,7 @@ class Session(Talk):
         try:
             await account.line.ask()
         except WireError as error:
-            self._note_refused(account.address, error)
+            self._refusals.note(account.address, error)
 
     async def lock(self, passphrase: str | None = None) -> dict[str, Any]:
         """Close the account; its messages are encrypted until it is unlocked."""
@@ -281,7 +274,7 @@ class Session(Talk):
                 await self._move_to(account, parse_server(typed), trust)
             await account.line.ask()
         except WireError as error:
-            self._note_refused(account.address, error)
+            self._refusals.note(account.address, error)
             raise
         return {"fingerprint": account.record.fingerprint}
 
@@ -305,24 +298,15 @@ class Session(Talk):
         """
         wanted = parse_fingerprint(fingerprint)
         async with self._changing:
-            address, old = self._what_to_replace(wanted)
-            if replaces is not None and parse_fingerprint(replaces) != old:
-                text = "The fingerprint to replace is not the known one."
-                raise WireError(Code.BAD_REQUEST, text)
-            if replaces is None and (self._refused is None or self._refused[1] != wanted):
-                raise WireError(Code.BAD_REQUEST, "No relay with that fingerprint was refused.")
-            if self._account is not None:
-                await self._replace_pin(self._account, wanted)
+            account = self._account
+            address = account.address if account else self._refusals.address_of(wanted)
+            known = account.record.fingerprint if account else None
+            known = known or self._profile.known_relay(address.server)
+            self._refusals.check_replacement(wanted, replaces=replaces, known=known)
+            if account is not None:
+                await self._replace_pin(account, wanted)
             self._profile.remember_relay(address.server, wanted)
         return {"fingerprint": wanted}
-
-    def _what_to_replace(self, wanted: str) -> tuple[Address, str | None]:
-        if self._account is not None:
-            return self._account.address, self._account.record.fingerprint
-        if self._refused is None or self._refused[1] != wanted:
-            raise WireError(Code.BAD_REQUEST, "No relay with that fingerprint was refused.")
-        address = self._refused[0]
-        return address, self._profile.known_relay(address.server)
 
     async def _replace_pin(self, account: Account, wanted: str) -> None:
         connection = await dial_allowed(

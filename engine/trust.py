@@ -68,6 +68,35 @@ def allowed(
     return local() if address.is_loopback else ()
 
 
+class Refusals:
+    """Which relay was refused last, as it showed itself: what a person may then decide to trust."""
+
+    def __init__(self) -> None:
+        self._last: tuple[Address, str] | None = None
+
+    def note(self, address: Address, error: WireError) -> None:
+        """Remember a refusal, if `error` is one."""
+        shown = error.data.get("shown")
+        if error.code is Code.UNTRUSTED_RELAY and isinstance(shown, str):
+            self._last = (address, shown)
+
+    def address_of(self, fingerprint: str) -> Address:
+        """Return where a relay with that fingerprint was refused last; WireError(bad_request)."""
+        if self._last is None or self._last[1] != fingerprint:
+            raise WireError(Code.BAD_REQUEST, "No relay with that fingerprint was refused here.")
+        return self._last[0]
+
+    def check_replacement(self, wanted: str, *, replaces: str | None, known: str | None) -> None:
+        """Refuse to pin `wanted` unless the person has seen what it takes the place of.
+
+        Either `replaces` names the pinned fingerprint, or `wanted` was just refused, both shown.
+        """
+        if replaces is None:
+            self.address_of(wanted)
+        elif parse_fingerprint(replaces) != known:
+            raise WireError(Code.BAD_REQUEST, "The fingerprint to replace is not the known one.")
+
+
 async def dial_allowed(
     address: Address,
     *,
