@@ -34,7 +34,7 @@ from wire.pushes import Ended, Push
 from wire.replies import LoggedIn, Reply
 from wire.requests import Logout, Request, Resume
 
-MAX_TASKS: Final = 256  # in the background at once; more wait for the next connect
+MAX_TASKS: Final = 4096  # in the background at once; what is more waits for the next connect
 
 
 class _Place:
