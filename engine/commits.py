@@ -85,7 +85,7 @@ def view_of(standing: Standing, staged: StagedCommit, *, effects: tuple[Effect, 
         is_external,
         committer,
         path,
-        proposals=tuple(map(_proposed, staged.proposals)),
+        proposals=tuple(map(proposed, staged.proposals)),
         added=added,
         removed=removed,
     )
@@ -107,7 +107,8 @@ def places_of(
     return tuple(added), tuple(removed)
 
 
-def _proposed(resolved: ResolvedProposal) -> Proposed:
+def proposed(resolved: ResolvedProposal) -> Proposed:
+    """Return a proposal of a commit as the judge looks at it."""
     by_reference = resolved.reference is not None
     is_relays = resolved.sender.type is SenderType.EXTERNAL
     return Proposed(resolved.proposal, by_reference, is_relays)
@@ -141,8 +142,8 @@ def _skipped(
 ) -> Step:
     step = unreadable(conversation, entry, code, is_ahead=is_ahead)
     after = replace(step.conversation, stands_on=entry.seq)
-    if verdict == REFUSED:
-        after = after.with_notes(refused=conversation.with_refused(entry.seq).notes.refused)
+    noted = conversation.with_refused(entry.seq, is_unusable=verdict == UNUSABLE)
+    after = after.with_notes(refused=noted.notes.refused)
     return replace(step, conversation=after, verdict=verdict)
 
 
@@ -190,12 +191,14 @@ def _removed(
     reader: Reader,
 ) -> Step:
     """Return the step out of the conversation: the commit removed this device's leaf."""
+    group, _ = conversation.now_in()
+    floor = group.epoch + 1
     moved = replace(conversation.advanced(entry.seq, entry.message), stands_on=entry.seq)
     if view.is_external:  # J-13: it was a copy of this very device
-        gone = moved.without_group(State.FROZEN, reason=CLONE_TEXT)
+        gone = moved.without_group(State.FROZEN, reason=CLONE_TEXT, floor=floor)
         notice = Notice(kind="clone", text=CLONE_TEXT, conversation=conversation.title)
         line = Line("notice", "", CLONE_TEXT, seq=entry.seq, arrived_at_ms=entry.arrived_at_ms)
         return Step(gone, lines=(line,), events=(notice,), verdict=ACCEPTED, new_epoch=True)
     lines, events = _told(conversation, entry, view, standing, reader=reader)
-    gone = moved.without_group(State.REMOVED)
+    gone = moved.without_group(State.REMOVED, floor=floor)
     return Step(gone, lines=lines, events=events, verdict=ACCEPTED, new_epoch=True)

@@ -17,11 +17,11 @@ from crypto.mls.extensions import Extension
 from crypto.mls.group import Draft, changed_rows, tree_objects
 from crypto.mls.group import OwnCommit as MadeCommit
 from crypto.mls.proposals import GroupContextExtensions, Proposal, Remove
-from engine.commits import OwnCommit, places_of
+from engine.commits import OwnCommit, places_of, proposed
 from engine.context import Context
 from engine.conversation import Conversation
 from engine.group_policy import closed, extensions_of
-from engine.judge import CommitView, Proposed, Standing, expels, judge
+from engine.judge import CommitView, Standing, expels, judge
 from engine.killpoints import reached
 from engine.live import Live
 from engine.roster import Place, Refused, effects_of
@@ -164,7 +164,7 @@ def _draft(
         is_external=False,
         committer=committer,
         path=committer,
-        proposals=tuple(map(Proposed, proposals)),
+        proposals=tuple(map(proposed, draft.resolved)),
         added=added,
         removed=removed,
     )

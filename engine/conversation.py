@@ -26,7 +26,7 @@ from wire.policy import Kind
 
 # Positions that a sender may still refer to after a restart; later hashes cover older ones.
 KEPT_HASHES: Final = 4096
-_KEPT_REFUSED: Final = 16
+_KEPT_COMMITS: Final = 16
 
 
 class State(StrEnum):
@@ -49,19 +49,24 @@ READS: Final = frozenset({State.ACTIVE, State.WAITING})
 class Notes(Struct, frozen=True, array_like=True):
     """What else is remembered of a conversation, in its row's `extra`.
 
-    `peer_root` is empty but for direct ones. `refused`: (seq, what stood before it) of the commits
-    that this device refused. `resyncs_ms`: when it rejoined unasked. `wrote`: whether (this
-    account, the other) has written here. `join_seq`: the commit that brought this device in.
+    `peer_root` is empty but for direct ones. `refused`: (seq, what stood before it, whether it was
+    only unusable here) of the commits that this device did not take. `resyncs_ms`: when it rejoined
+    unasked. `wrote`: whether (this account, the other) has written here. `join_seq`: the commit
+    that brought this device in.
+    `floor`: the lowest epoch of a GroupInfo that is not an old one (0: one's own decides).
+    `commits`: (seq, epoch that it opened) of the last ones taken.
     """
 
     peer_root: bytes = b""
     peer_display: str = ""
     needs_update: bool = False
-    refused: tuple[tuple[int, int], ...] = ()
+    refused: tuple[tuple[int, int, bool], ...] = ()
     resyncs_ms: tuple[int, ...] = ()
     wrote: tuple[bool, bool] = (False, False)
     join_seq: int = 0
     reason: str = ""
+    floor: int = 0
+    commits: tuple[tuple[int, int], ...] = ()
 
 
 _notes_encoder = msgspec.msgpack.Encoder()
@@ -125,8 +130,9 @@ class Conversation:
         """The next value after the commit at `seq` that opened this group's epoch."""
         transcript = group.confirmed_transcript_hash
         first = running_hash.start(self.id, commit_seq=seq, transcript=transcript)
+        commits = (*self.notes.commits, (seq, group.epoch))[-_KEPT_COMMITS:]
         return replace(
-            self,
+            self.with_notes(commits=commits),
             group=group,
             standing=standing,
             cursor=seq,
@@ -141,15 +147,21 @@ class Conversation:
         """The same with some notes replaced."""
         return replace(self, notes=msgspec.structs.replace(self.notes, **changes))
 
-    def with_refused(self, seq: int) -> Conversation:
-        """The same, remembering that the commit at `seq` was refused."""
-        refused = (*self.notes.refused, (seq, self.stands_on))[-_KEPT_REFUSED:]
+    def with_refused(self, seq: int, *, is_unusable: bool) -> Conversation:
+        """The same, remembering that the commit at `seq` was not taken."""
+        refused = (*self.notes.refused, (seq, self.stands_on, is_unusable))[-_KEPT_COMMITS:]
         return self.with_notes(refused=refused)
 
-    def without_group(self, state: State, *, reason: str = "") -> Conversation:
-        """The same after the group is gone, keys and all."""
+    def without_group(self, state: State, *, reason: str = "", floor: int = 0) -> Conversation:
+        """The same after the group is gone, keys and all; `floor`: see Notes."""
         bare = replace(self, state=state, group=None, standing=None, hashes=PersistentVector())
-        return bare.with_notes(reason=reason, refused=())
+        return bare.with_notes(reason=reason, refused=(), commits=(), floor=floor)
+
+    @property
+    def lowest_epoch(self) -> int:
+        """The lowest epoch of a GroupInfo with which this device may come (back) in."""
+        own = 0 if self.group is None else self.group.epoch + 1
+        return self.notes.floor or own
 
 
 @dataclass(frozen=True, slots=True)

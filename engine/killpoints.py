@@ -1,10 +1,8 @@
-"""The kill points of the engine: storage/killpoints.py is their home.
+"""The engine's door to the kill points: between any two writes a test may end the process.
 
-Never does anything itself.
+Never does anything unless the environment asks for it; see storage/killpoints.py.
 """
 
 from __future__ import annotations
 
-from storage.killpoints import reached
-
-__all__ = ["reached"]
+from storage.killpoints import reached as reached

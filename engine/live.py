@@ -146,6 +146,11 @@ class Live:
 
         await self._context.store.run(work, then=lambda _: self._set(value))
 
+    def seat(self, value: Conversation) -> None:
+        """Take a value that is stored already: this device has just come in."""
+        self.value = value
+        self._waiting = {seq: e for seq, e in self._waiting.items() if seq > value.cursor}
+
     def _set(self, value: Conversation) -> None:
         self.value = value
 
@@ -160,7 +165,7 @@ class Live:
             entry = self._waiting.get(value.cursor + 1)
             if entry is None:
                 break
-            step = process(value, entry, reader=self._reader(secrets), own=self._own_of(entry))
+            step = process(value, entry, reader=self.reader(secrets), own=self._own_of(entry))
             steps.append(step)
             value = step.conversation
             if step.secret is not None:
@@ -171,8 +176,10 @@ class Live:
         number = transaction_of(entry.message) if self.own else None
         return None if number is None else self.own.get(number)
 
-    def _reader(self, secrets: dict[bytes, bytes]) -> Reader:
+    def reader(self, secrets: dict[bytes, bytes] | None = None) -> Reader:
+        """Who reads here, with the room's keys as of now."""
         keys = self._context.keys
+        secrets = self.secrets if secrets is None else secrets
         return Reader(
             keys.account,
             keys.display,
@@ -222,7 +229,7 @@ class Live:
             if not isinstance(reply, Fetched):
                 raise WireError(Code.BAD_REQUEST, "The relay answered something else.")
             if reply.first_kept > cursor + 1 and reply.last_seq > cursor:
-                await self._lose_step(reply.first_kept)
+                await self._lose_step()
                 return
             for entry in reply.entries:
                 if entry.seq > cursor:
@@ -231,9 +238,11 @@ class Live:
             if self.value.cursor >= reply.last_seq or self.value.cursor == cursor:
                 return
 
-    async def _lose_step(self, first_kept: int) -> None:
-        lost = replace(self.value, state=State.LOST).with_notes(reason="expired")
-        await self.keep_value(lost)
+    async def _lose_step(self) -> None:
+        group, _ = self.value.now_in()
+        lost = replace(self.value, state=State.LOST)
+        await self.keep_value(lost.with_notes(reason="expired", floor=group.epoch))
+        self._told(self, ())
 
 
 class _UnderWay:

@@ -68,15 +68,30 @@ def narrate(
 
 
 def _line(told: Told, *, seq: int, arrived_at_ms: int) -> Line:
-    note = _encoder.encode(MembershipNote(told.by, told.place.display, told.reason))
-    return Line(
-        "membership",
+    return told_line(
         told.place.account,
         told.change,
+        by=told.by,
+        display=told.place.display,
+        reason=told.reason,
         seq=seq,
         arrived_at_ms=arrived_at_ms,
-        extra=note,
     )
+
+
+def told_line(
+    account: str,
+    change: str,
+    *,
+    by: str,
+    display: str,
+    seq: int,
+    arrived_at_ms: int,
+    reason: str = "",
+) -> Line:
+    """Return the timeline's line for a change."""
+    note = _encoder.encode(MembershipNote(by, display, reason))
+    return Line("membership", account, change, seq=seq, arrived_at_ms=arrived_at_ms, extra=note)
 
 
 def _event(conversation: Conversation, told: Told) -> Membership:

@@ -86,8 +86,6 @@ def _own_message(
         secret = (own.body.psk_id, own.body.psk)
         return Step(after, sent=own.transaction_id, secret=secret)
     after = _note_writer(after, is_own=True)
-    if after.read_seq == conversation.cursor:
-        after = replace(after, read_seq=entry.seq)
     line = _line(entry, sender, own.transaction_id, text=own.body.text, sent_at_ms=own.sent_at_ms)
     return Step(after, lines=(line,), sent=own.transaction_id)
 

@@ -136,3 +136,11 @@ def find_sent(
     )
     row = connection.execute(query.limit(1)).one_or_none()
     return None if row is None else (row.conversation, row.seq)
+
+
+def load_protected(connection: Connection, conversation: bytes) -> list[OutboxRow]:
+    """Return the rows of a conversation whose ciphertext may have been sent."""
+    query = select(outbox).where(
+        outbox.c.conversation == conversation, outbox.c.message.is_not(None)
+    )
+    return [OutboxRow(**row._mapping) for row in connection.execute(query.order_by(outbox.c.id))]

@@ -1,0 +1,215 @@
+"""What happens at every connect: Heads asked, gaps fetched, own conversations entered, the lobby.
+
+Never stops at one conversation that gives trouble: the others go on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from engine.commits import OwnCommit
+from engine.committing import UNANSWERED, send
+from engine.conversation import Conversation, State
+from engine.direct import other_of
+from engine.founding import finish, found
+from engine.hub import Hub
+from engine.joining import Joining, join, open_door
+from engine.joining import send as send_join
+from engine.live import Live
+from engine.loading import Loaded, frame_of
+from engine.outside import ask_verdict, check_step, come_back, come_in
+from engine.removals import commit_waiting
+from storage.client import messaging
+from wire.errors import Code, WireError
+from wire.policy import LOBBY_NAME, LOBBY_POLICY, Kind
+from wire.replies import Head, HeadList
+from wire.requests import Append, Heads
+
+# Left or refused by the person's own doing: only asked does this device go in again.
+_STAYS_OUT = frozenset({"left", "wrong_room_password"})
+
+
+class Arriving:
+    """Brings the conversations and the relay's logs together."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+        self._one = asyncio.Lock()
+        self._joinings: dict[bytes, Joining] = {}
+        self._commits: dict[bytes, tuple[bytes, Append]] = {}
+        self.is_done = False
+        self.heads: tuple[Head, ...] = ()
+
+    def keep_unanswered(self, live: Live, loaded: Loaded) -> None:
+        """Remember what was sent and not answered when the store was closed."""
+        if loaded.joining is not None:
+            self._joinings[live.value.id] = loaded.joining
+        if loaded.pending is not None:
+            self._commits[live.value.id] = loaded.pending
+
+    def disconnected(self) -> None:
+        """Everything is to be compared again at the next connect."""
+        self.is_done = False
+
+    async def catch_up(self) -> None:
+        """Bring everything up to date; raise WireError when the connection ends before."""
+        async with self._one:
+            for live in self._hub:
+                await self._safely(self._answer_left_open, live)
+            await self._meet_all()
+            await self._safely(self._enter_lobby)
+            self.is_done = True
+        self._hub.moved()
+
+    async def refresh(self) -> None:
+        """Compare with the relay's Heads again."""
+        async with self._one:
+            await self._meet_all()
+        self._hub.moved()
+
+    async def ask_heads(self) -> tuple[Head, ...]:
+        """Return all Heads of the account."""
+        found: list[Head] = []
+        while True:
+            after = found[-1].conversation if found else None
+            reply = await self._hub.context.link.request(Heads(0, after))
+            if not isinstance(reply, HeadList):
+                raise WireError(Code.BAD_REQUEST, "The relay answered something else.")
+            found += reply.heads
+            if not reply.more or not reply.heads:
+                self.heads = tuple(found)
+                return self.heads
+
+    async def _meet_all(self) -> None:
+        for head in await self.ask_heads():
+            await self._safely(self._meet, head)
+
+    async def _safely(self, work: Callable[..., Awaitable[None]], *args: object) -> None:
+        """Do one thing; what stands against it leaves the others alone."""
+        try:
+            await work(*args)
+        except WireError as error:
+            if error.code in UNANSWERED and not self._hub.context.link.is_connected:
+                raise
+
+    async def _meet(self, head: Head) -> None:
+        live = self._hub.get(head.conversation)
+        if live is None:
+            await self._enter(head)
+            return
+        if head.closed:
+            await self._close(live)
+            return
+        match live.value.state:
+            case State.FOUNDING:
+                await finish(self._hub, live)
+            case State.ACTIVE | State.WAITING:
+                await self._catch_up(live, head)
+            case State.LOST:
+                await come_back(self._hub, live)
+            case State.JOINING:
+                await come_in(self._hub, live)
+            case State.REMOVED | State.CLOSED if head.is_member or head.account_is_member:
+                if live.value.notes.reason not in _STAYS_OUT:
+                    await come_in(self._hub, live)
+
+    async def _catch_up(self, live: Live, head: Head) -> None:
+        if head.last_seq > live.value.cursor:
+            await live.catch_up()
+        elif head.cursor < live.value.cursor:
+            self._hub.acks.note(live)
+        await self._resend(live)
+        if live.value.state is State.WAITING:
+            await ask_verdict(self._hub, live)
+        elif live.value.notes.refused:
+            await check_step(self._hub, live)
+        if live.reads and live.value.now_in()[1].waiting:
+            await commit_waiting(self._hub, live)
+
+    async def _enter(self, head: Head) -> None:
+        """Come into a conversation of this account that this device is not in yet."""
+        if head.closed or not (head.is_member or head.account_is_member):
+            return
+        bare = Conversation(head.conversation, head.kind, head.name, State.JOINING)
+        live = self._hub.add(bare)
+        try:
+            await come_in(self._hub, live)
+        finally:
+            # One that asks for a password is entered when the person gives it.
+            if live.value.state is State.JOINING and head.conversation not in self._joinings:
+                await self._forget(live)
+
+    async def _forget(self, live: Live) -> None:
+        number = live.value.id
+        pending = await self._hub.context.store.query(
+            lambda c: messaging.load_pending_commit(c, number)
+        )
+        if pending is None:
+            self._hub.forget(number)
+
+    async def _close(self, live: Live) -> None:
+        """Let go of a conversation whose last members are gone; its history stays."""
+        number = live.value.id
+        if live.value.state in (State.CLOSED, State.FROZEN):
+            return
+        async with live.lock:
+            gone = live.value.without_group(State.CLOSED)
+            await live.keep_value(gone, lambda c: messaging.forget_group(c, number))
+
+    async def _answer_left_open(self, live: Live) -> None:
+        """Send a join again whose answer was not heard; the relay repeats its first answer."""
+        joining = self._joinings.pop(live.value.id, None)
+        if joining is not None and not live.reads:
+            await send_join(self._hub, live, joining)
+
+    async def _resend(self, live: Live) -> None:
+        """The same for a commit, after what came since was read: perhaps it is among that."""
+        left = self._commits.pop(live.value.id, None)
+        unanswered = [own for own in live.own.values() if isinstance(own, OwnCommit)]
+        if not unanswered or not live.reads:
+            return
+        if left is None:
+            left = await self._pending(live)
+        if left is not None:
+            await send(self._hub.context, live, *left)
+
+    async def _pending(self, live: Live) -> tuple[bytes, Append] | None:
+        number = live.value.id
+        row = await self._hub.context.store.query(
+            lambda c: messaging.load_pending_commit(c, number)
+        )
+        return None if row is None else (row.transaction_id, frame_of(row))
+
+    async def _enter_lobby(self) -> None:
+        """Join the lobby, or found it where there is none."""
+        lobbies = [live for live in self._hub if live.value.kind is Kind.LOBBY]
+        if any(live.reads or live.value.state is State.FROZEN for live in lobbies):
+            return
+        for live in lobbies:
+            if live.value.state is State.FOUNDING:
+                await self._found_or_join(live)
+                return
+        try:
+            door = await open_door(self._hub, name=LOBBY_NAME)
+        except WireError as error:
+            if error.code is not Code.NO_SUCH_ROOM:
+                raise
+            await self._found_or_join(None)
+            return
+        bare = Conversation(door.info.conversation, Kind.LOBBY, LOBBY_NAME, State.JOINING)
+        live = self._hub.add(bare)
+        await join(self._hub, live, door)
+        await live.catch_up()
+
+    async def _found_or_join(self, founding: Live | None) -> None:
+        try:
+            if founding is None:
+                await found(self._hub, LOBBY_POLICY)
+            else:
+                await finish(self._hub, founding)
+        except WireError as error:
+            if error.code is not Code.ROOM_EXISTS:
+                raise
+            bare = Conversation(other_of(error), Kind.LOBBY, LOBBY_NAME, State.JOINING)
+            await come_in(self._hub, self._hub.add(bare))

@@ -1,0 +1,77 @@
+"""Claims KeyPackages of an account's devices and checks them before anybody is added.
+
+Never uses a package whose chain does not lead to the pinned root, and looks at dates here and only
+here: a verdict has no clock.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from crypto.errors import PeerError
+from crypto.mls.credential import Credential
+from crypto.mls.key_package import KeyPackage, validate
+from crypto.mls.proposals import Add
+from crypto.mls.suite import SUITE_1
+from engine.context import CLOCK_SLACK_S, Contact, Context
+from engine.events import Notice
+from engine.roster import Refused, place_of
+from wire.errors import Code, WireError
+from wire.limits import KEY_PACKAGE_LIFETIME_S
+from wire.replies import Claimed
+from wire.requests import Claim
+
+
+@dataclass(frozen=True, slots=True)
+class _Offered:
+    """A KeyPackage's leaf, not in any tree yet."""
+
+    leaf_index: int
+    credential: Credential
+    signature_key: bytes
+
+
+async def claim(context: Context, contact: Contact) -> tuple[Add, ...]:
+    """Return Adds for all devices of a contact, without this very one.
+
+    A package that is not the contact's is left out, and said. Raises WireError: unavailable when
+    none is left (unless the contact is this account), the relay's own.
+    """
+    reply = await context.link.request(Claim(0, contact.account))
+    if not isinstance(reply, Claimed):
+        raise WireError(Code.BAD_REQUEST, "The relay answered something else.")
+    adds: list[Add] = []
+    for device, encoded in reply.packages:
+        if device == context.keys.device:
+            continue
+        try:
+            adds.append(Add(check_package(context, contact, device, encoded)))
+        except PeerError as error:
+            _warn(context, contact, error)
+    if not adds and contact.account != context.keys.account:
+        text = f"{contact.display} has no device that can be added now. The message is kept."
+        raise WireError(Code.UNAVAILABLE, text)
+    return tuple(adds)
+
+
+def check_package(context: Context, contact: Contact, device: bytes, encoded: bytes) -> KeyPackage:
+    """Return a claimed package; raise PeerError unless it is that device's, and of use today."""
+    package = KeyPackage.decode(encoded)
+    if package.suite_number != SUITE_1.number:
+        raise PeerError("unsupported_suite", "another suite than ours")
+    now_s = context.now_ms() // 1000
+    # A package may start an hour early, for the clocks of others (engine/context.py).
+    longest_s = KEY_PACKAGE_LIFETIME_S + CLOCK_SLACK_S
+    validate(package, now_s=now_s, max_lifetime_s=longest_s)
+    leaf = package.leaf_node
+    place = place_of(_Offered(0, leaf.credential, leaf.signature_key))
+    if (place.account, place.root) != (contact.account, contact.root_identity):
+        raise Refused("J-3", "the package is not of the pinned root")
+    if place.device != device:
+        raise Refused("J-4", "the package is another device's")
+    return package
+
+
+def _warn(context: Context, contact: Contact, error: PeerError) -> None:
+    text = f"The relay offered a device for {contact.display} that is not theirs ({error.code})."
+    context.emit(Notice(kind="warning", text=text, name=contact.account, display=contact.display))

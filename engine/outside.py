@@ -1,0 +1,195 @@
+"""Comes into conversations without being asked: Welcomes that wait, self-joins, ways back.
+
+Never gives more than three ways back a day unasked, and says what could not be read in between.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, Final
+
+from engine.commits import ACCEPTED
+from engine.conversation import Conversation, State
+from engine.events import JoinResult, Notice, Unreadable
+from engine.hub import Hub
+from engine.joining import join, open_door
+from engine.live import Live
+from engine.reading import process
+from engine.welcomes import take
+from storage.client import messaging
+from storage.client.messaging import Line
+from wire.errors import Code, WireError
+from wire.replies import Fetched, InboxFound, TallyFound
+from wire.requests import AckInbox, Fetch, GetInbox, GetTally
+
+RESYNCS_A_DAY: Final = 3  # unasked: more would hide that something is wrong
+DAY_MS: Final = 24 * 3600 * 1000
+
+
+async def take_inbox(hub: Hub) -> None:
+    """Join by every Welcome that waits at the relay, in order."""
+    link = hub.context.link
+    after = 0
+    while True:
+        reply = await link.request(GetInbox(0, after))
+        if not isinstance(reply, InboxFound):
+            raise WireError(Code.BAD_REQUEST, "The relay answered something else.")
+        for entry in reply.entries:
+            live = await take(hub, entry)
+            after = max(after, entry.seq)
+            if live is not None:
+                await live.catch_up()
+        if reply.entries:
+            await link.request(AckInbox(0, after))
+        if not reply.entries or after >= reply.last_seq:
+            return
+
+
+async def come_in(hub: Hub, live: Live, *, psk: bytes | None = None) -> None:
+    """Join a conversation from outside, then read on; raises what stands against it."""
+    door = await open_door(hub, conversation=live.value.id)
+    await join(hub, live, door, psk=psk)
+    await live.catch_up()
+
+
+async def come_back(hub: Hub, live: Live, *, is_asked: bool = False) -> None:
+    """Rejoin a conversation that lost step, and say what was missed."""
+    now_ms = hub.context.now_ms()
+    recent = tuple(at for at in live.value.notes.resyncs_ms if at > now_ms - DAY_MS)
+    if len(recent) >= RESYNCS_A_DAY and not is_asked:
+        _warn(hub, live)
+        return
+    missed_after = live.value.cursor
+    async with live.lock:
+        noted = live.value.with_notes(resyncs_ms=(*recent, now_ms))
+        await live.keep_value(replace(noted, state=State.LOST))
+    await come_in(hub, live)
+    first = live.value.notes.join_seq
+    if first > missed_after + 1:
+        await _say_missed(hub, live, first - 1)
+
+
+def _warn(hub: Hub, live: Live) -> None:
+    text = f"{live.value.title} lost step too often today. Join it again to come back."
+    hub.emit(Notice(kind="warning", text=text, conversation=live.value.title))
+
+
+async def _say_missed(hub: Hub, live: Live, last: int) -> None:
+    number, title = live.value.id, live.value.title
+    line = Line("unreadable", "", "resync", seq=last, arrived_at_ms=hub.context.now_ms())
+    await hub.context.store.run(lambda c: messaging.add_line(c, number, line))
+    hub.emit(Unreadable(conversation=title, seq=last, code="resync"))
+
+
+async def check_step(hub: Hub, live: Live) -> None:
+    """See whether a conversation lost step, and if so come back into it."""
+    if live.value.state is State.LOST:
+        await come_back(hub, live)
+        return
+    if not live.reads or not live.value.notes.refused:
+        return
+    await hub.acks.wait_idle()
+    seq, stood_on, is_unusable = live.value.notes.refused[-1]
+    if not await _stands(hub, live, seq, is_unusable=is_unusable):
+        return
+    if await _reads_now(hub, live, seq, stood_on):
+        return
+    await come_back(hub, live)
+
+
+async def _stands(hub: Hub, live: Live, seq: int, *, is_unusable: bool) -> bool:
+    """Tell whether a commit that this device did not take stands, as the relay counts.
+
+    What only this device cannot use stands unless most refuse it; what it refused stands only when
+    most accept it.
+    """
+    tally = await hub.context.link.request(GetTally(0, live.value.id, seq))
+    if not isinstance(tally, TallyFound) or tally.undone:
+        return False
+    return tally.accepted > tally.refused or (is_unusable and tally.accepted == tally.refused)
+
+
+async def _reads_now(hub: Hub, live: Live, seq: int, stood_on: int) -> bool:
+    """Read a refused commit once more, as the relay has it now; True when it is accepted."""
+    async with live.lock:
+        before = _rewound(live.value, seq, stood_on)
+        if before is None:
+            return False
+        reply = await hub.context.link.request(Fetch(0, live.value.id, seq - 1, 1))
+        if not isinstance(reply, Fetched) or not reply.entries or reply.entries[0].seq != seq:
+            return False
+        step = process(before, reply.entries[0], reader=live.reader(), own=None)
+        if step.verdict != ACCEPTED:
+            return False
+        await live.keep((step,))
+    await live.catch_up()
+    return True
+
+
+def _rewound(value: Conversation, seq: int, stood_on: int) -> Conversation | None:
+    """Return the value as it was before the entry `seq` of this epoch, None if that is not kept."""
+    known = value.hash_at(seq - 1)
+    if known is None or seq <= value.epoch_seq:
+        return None
+    hashes = value.hashes.resized(seq - value.hashes_from)
+    return replace(value, cursor=seq - 1, stands_on=stood_on, hash=known, hashes=hashes)
+
+
+async def undone(hub: Hub, live: Live, seq: int) -> None:
+    """Go on after the relay says that most refused a commit: who accepted it comes back."""
+    value = live.value
+    if not live.reads or seq > value.cursor:
+        return
+    if any(seq == refused[0] for refused in value.notes.refused):
+        return
+    if value.state is State.WAITING and seq <= value.notes.join_seq:
+        await refuse_join(hub, live)
+        return
+    epochs = [epoch for commit_seq, epoch in value.notes.commits if commit_seq >= seq]
+    if not epochs:
+        return
+    async with live.lock:
+        lost = replace(live.value, state=State.LOST)
+        await live.keep_value(lost.with_notes(floor=min(epochs) - 1, reason="undone"))
+    await come_back(hub, live)
+
+
+async def settle_join(hub: Hub, live: Live, *, accepted: int, is_undone: bool) -> None:
+    """End the wait for the members' verdict on a join with a password."""
+    if live.value.state is not State.WAITING:
+        return
+    if is_undone:
+        await refuse_join(hub, live)
+    elif accepted > 0:
+        async with live.lock:
+            if live.value.state is State.WAITING:
+                await live.keep_value(replace(live.value, state=State.ACTIVE))
+        hub.emit(JoinResult(conversation=live.value.title, state="joined"))
+        hub.wake(live.value.title)
+        hub.moved()
+
+
+async def ask_verdict(hub: Hub, live: Live) -> None:
+    """Ask how a join with a password was judged while this device was away."""
+    seq = live.value.notes.join_seq
+    tally = await hub.context.link.request(GetTally(0, live.value.id, seq))
+    if isinstance(tally, TallyFound):
+        await settle_join(hub, live, accepted=tally.accepted, is_undone=tally.undone)
+
+
+async def refuse_join(hub: Hub, live: Live) -> None:
+    """Leave a room whose members refused the password, keys and all."""
+    number = live.value.id
+    async with live.lock:
+        gone = live.value.without_group(State.REMOVED, reason="wrong_room_password")
+
+        def work(connection: Any) -> None:
+            messaging.forget_group(connection, number)
+            messaging.forget_secrets(connection, number)
+
+        await live.keep_value(gone, work)
+        live.secrets.clear()
+    text = f"The members of {live.value.title} refused the password. You are not in it."
+    code = Code.WRONG_ROOM_PASSWORD.value
+    hub.emit(JoinResult(conversation=live.value.title, state="failed", code=code, text=text))
+    hub.moved()

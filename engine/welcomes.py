@@ -1,0 +1,189 @@
+"""Joins by Welcome: opened with a KeyPackage of ours, the tree walked, the whole group judged.
+
+Never joins a group that is not one of ours, and deletes a used KeyPackage with the join.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+
+from crypto.errors import PeerError
+from crypto.mls.extensions import find_extension
+from crypto.mls.group import Group, OpenedWelcome, OwnKeyPackage, open_welcome
+from crypto.mls.welcome import decode_welcome
+from engine.committing import RoomKey
+from engine.conversation import Conversation, State, Step, change_of, standing_of
+from engine.events import Event, Membership
+from engine.group_policy import peer_root
+from engine.hub import Hub
+from engine.judge import Standing
+from engine.keypackages import mark_last_resort_used
+from engine.killpoints import reached
+from engine.live import Live
+from engine.membership import told_line
+from engine.roster import Place
+from engine.tree_walk import walk_tree
+from storage.client import key_packages, messaging
+from storage.client.messaging import Line
+from wire.policy import ROOM_PSK_EXTENSION, Kind
+from wire.replies import InboxEntry
+
+
+async def take(hub: Hub, entry: InboxEntry) -> Live | None:
+    """Join by a Welcome and return the conversation; None when it is of no use (any more).
+
+    Raises WireError when the relay cannot be asked for the tree.
+    """
+    known = hub.get(entry.conversation)
+    if known is not None and known.value.cursor >= entry.commit_seq:
+        return None  # this device has been there by itself since
+    try:
+        opened = await _open(hub, entry)
+        if opened is None:
+            return None
+        tree = await walk_tree(
+            hub.context, entry.conversation, suite=opened.suite, root_hash=opened.tree_hash
+        )
+        group = opened.join(tree)
+        if group.group_id != entry.conversation:
+            raise PeerError("misplaced", "the Welcome to another conversation")
+        standing = standing_of(group, relay_key=hub.context.relay_key)
+        secret = _room_key(opened, standing)
+        peer = _peer(hub, standing)
+    except PeerError:
+        return None  # whoever is named as a member there comes in by himself instead
+    return await _keep(hub, entry, opened, group=group, standing=standing, secret=secret, peer=peer)
+
+
+async def _open(hub: Hub, entry: InboxEntry) -> OpenedWelcome | None:
+    references = [secret.new_member for secret in decode_welcome(entry.welcome).secrets]
+
+    def work(connection: Any) -> dict[bytes, bytes]:
+        found = (key_packages.find_key_package(connection, one) for one in references[:1024])
+        return {row.reference: row.encoded for row in found if row is not None}
+
+    own = await hub.context.store.query(work)
+    if not own:
+        return None
+    packages = {name: OwnKeyPackage.from_bytes(encoded) for name, encoded in own.items()}
+    return open_welcome(entry.welcome, packages)
+
+
+def _room_key(opened: OpenedWelcome, standing: Standing) -> tuple[bytes, bytes] | None:
+    lock = standing.policy.lock
+    data = find_extension(opened.group_info.extensions, ROOM_PSK_EXTENSION)
+    if lock is None or data is None:
+        return None
+    try:
+        key = msgspec.msgpack.decode(data, type=RoomKey)
+    except msgspec.DecodeError:
+        raise PeerError("bad_content", "the room's key is malformed") from None
+    return (key.psk_id, key.psk) if key.psk_id == lock.psk_id else None
+
+
+def _peer(hub: Hub, standing: Standing) -> tuple[str | None, bytes, str]:
+    """Return the other's account, root and name as typed; nothing but for direct conversations."""
+    if standing.policy.kind is not Kind.DIRECT:
+        return None, b"", ""
+    own = hub.context.keys
+    if own.root_identity not in standing.policy.owners:
+        raise PeerError("J-20", "a direct conversation of others")
+    root = peer_root(standing.policy, own.root_identity)
+    for place in standing.roster.of_root(root):
+        return place.account, root, place.display
+    raise PeerError("J-20", "a direct conversation without the other")
+
+
+async def _keep(
+    hub: Hub,
+    entry: InboxEntry,
+    opened: OpenedWelcome,
+    *,
+    group: Group,
+    standing: Standing,
+    secret: tuple[bytes, bytes] | None,
+    peer: tuple[str | None, bytes, str],
+) -> Live:
+    policy, seq = standing.policy, entry.commit_seq
+    account, root, display = peer
+    bare = Conversation(entry.conversation, policy.kind, policy.name, State.JOINING, peer=account)
+    live = hub.add(bare)
+    async with live.lock:
+        before = replace(live.value, group=None, standing=None)
+        value = replace(before.in_epoch(seq, group, standing), state=State.ACTIVE)
+        notes = msgspec.structs.replace(
+            value.notes,
+            peer_root=root,
+            peer_display=display,
+            needs_update=True,
+            join_seq=seq,
+            refused=(),
+            floor=0,
+            reason="",
+        )
+        value = replace(
+            value,
+            kind=policy.kind,
+            name=policy.name,
+            peer=account,
+            notes=notes,
+            last_update_at_ms=hub.context.now_ms(),
+        )
+        lines, events = _arrival(hub, value, opened.group_info.signer)
+        step = Step(value, lines=lines, events=events, secret=secret, new_epoch=True)
+        change = replace(change_of(before, (step,)), whole_group=True, pending_done=True)
+
+        def work(connection: Any) -> None:
+            messaging.apply(connection, change)
+            _spend(connection, opened.reference)
+
+        def assign(_: object) -> None:
+            if secret is not None:
+                live.secrets[secret[0]] = secret[1]
+            live.seat(value)
+
+        await hub.context.store.run(work, then=assign)
+    reached("stored_welcome")
+    for event in step.events:
+        hub.emit(event)
+    hub.told(live, (step,))
+    hub.wake(value.title)
+    return live
+
+
+def _spend(connection: Any, reference: bytes) -> None:
+    row = key_packages.find_key_package(connection, reference)
+    if row is not None and row.last_resort:
+        mark_last_resort_used(connection)
+    else:
+        key_packages.delete_key_package(connection, reference)
+
+
+def _arrival(
+    hub: Hub, value: Conversation, signer: int
+) -> tuple[tuple[Line, ...], tuple[Event, ...]]:
+    """Say who brought this account in; a direct conversation is announced by its first message."""
+    _, standing = value.now_in()
+    keys = hub.context.keys
+    inviter: Place | None = standing.roster.at(signer)
+    if value.kind is Kind.DIRECT or inviter is None or inviter.account == keys.account:
+        return (), ()
+    line = told_line(
+        keys.account,
+        "invited",
+        by=inviter.account,
+        display=keys.display,
+        seq=value.cursor,
+        arrived_at_ms=hub.context.now_ms(),
+    )
+    event = Membership(
+        conversation=value.title,
+        name=keys.account,
+        change="invited",
+        by=inviter.account,
+        display=keys.display,
+    )
+    return (line,), (event,)
