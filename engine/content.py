@@ -51,7 +51,7 @@ class Content(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
 
     version: Annotated[int, Meta(ge=CONTENT_VERSION, le=CONTENT_VERSION)]
     id: Id
-    counter: Annotated[int, Meta(ge=1, lt=1 << 63)]
+    counter: Annotated[int, Meta(ge=1, le=(1 << 63) - 1)]
     sent_at_ms: TimeMs
     position: Seq
     hash: Key
