@@ -121,6 +121,4 @@ def test_a_backup_without_a_database_is_refused(tmp_path: Path) -> None:
 
 def test_a_servers_database_is_left_to_its_own_tool(tmp_path: Path) -> None:
     with pytest.raises(StartError, match="pg_dump"):
-        keeping.backup(
-            Config(data=tmp_path / "x", database_url="postgresql://h/d"), tmp_path / "b"
-        )
+        keeping.backup(Config(data=tmp_path / "x", database_url="postgresql://h/d"), tmp_path / "b")
