@@ -17,7 +17,7 @@ from engine.orders import signer_of
 from engine.roster import Place
 from storage.client.messaging import Line
 from wire.entry import OrderKind
-from wire.policy import Policy
+from wire.policy import Kind, Policy
 
 
 class MembershipNote(Struct, frozen=True, array_like=True):
@@ -59,7 +59,9 @@ def narrate(
     own_account: str,
 ) -> tuple[tuple[Line, ...], tuple[Event, ...]]:
     """Return the timeline's lines and the events for what a commit changed."""
-    told = [*_gone(before, after, committer), *_came(before, after, committer, is_external)]
+    told = _gone(before, after, committer)
+    if conversation.kind is not Kind.DIRECT:  # who is in a direct conversation goes without saying
+        told += _came(before, after, committer, is_external)
     told += _roles(before.policy, after, committer)
     lines = tuple(_line(one, seq=seq, arrived_at_ms=arrived_at_ms) for one in told)
     events: list[Event] = [_event(conversation, one) for one in told]
