@@ -102,6 +102,14 @@ class Client(WSListener):
                 self._changed.clear()
                 await self._changed.wait()
 
+    async def wait_closed_or(self, find: Any, *, timeout_s: float = WAIT_S) -> Any:
+        """Return what `find()` returns once it is not None, or None when the connection ended."""
+        async with asyncio.timeout(timeout_s):
+            while (found := find()) is None and not self.closed:
+                self._changed.clear()
+                await self._changed.wait()
+        return found
+
     async def answer(self, rid: int) -> Any:
         return await self.wait(lambda: self._answer(rid))
 
