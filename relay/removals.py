@@ -19,10 +19,12 @@ from relay.outcome import AskCommit, Event, Stored, ToDevices
 from storage.relay import account_rows, conversation_rows, log_rows, other_rows
 from storage.relay.account_rows import Device
 from storage.relay.conversation_rows import Conversation, Membership
+from storage.relay.other_rows import Removal
 from wire.entry import Order, RemovalData, encode_data
 from wire.pushes import ConversationChanged
 from wire.replies import Entry
 
+COMMITS_REMEMBERED = 10  # on which a Remove was issued: an undoing goes back by few
 _orders = msgspec.msgpack.Decoder(Order)
 
 
@@ -77,25 +79,48 @@ def issue(
 ) -> tuple[Event, ...]:
     """Append a Remove for each removal that waits, in the current epoch; close what is empty.
 
-    Those that were issued before are issued again: their epoch is over.
+    Those that were issued in this epoch are not again: after an undoing, members have them still.
     """
     members = conversation_rows.current_members(connection, conversation.id)
     by_id = {member.id: member for member in members}
     pending = [
-        each
+        (each, by_id[each.membership_id])
         for each in other_rows.pending_removals(connection, conversation.id)
         if each.membership_id in by_id
     ]
-    leaving = {removal.membership_id for removal in pending}
+    leaving = {removal.membership_id for removal, _ in pending}
     staying = tuple(dict.fromkeys(each.device for each in members if each.id not in leaving))
     if not staying:
         return close(connection, context, conversation, members)
+    entries = _append_removes(connection, context, conversation, pending)
+    last_seq = conversation.last_seq + len(entries)
+    head_seq = last_seq if entries else conversation.head_seq
+    conversation_rows.update_conversation(
+        connection, conversation.id, last_seq=last_seq, head_seq=head_seq, pending=len(pending)
+    )
+    events: list[Event] = []
+    if entries:
+        readers = tuple(dict.fromkeys(member.device for member in members))
+        events.append(Stored(conversation.conversation, entries, readers))
+    if pending:
+        events.append(AskCommit(conversation.conversation, head_seq, staying))
+    return tuple(events)
+
+
+def _append_removes(
+    connection: Connection,
+    context: Context,
+    conversation: Conversation,
+    pending: Sequence[tuple[Removal, Membership]],
+) -> tuple[Entry, ...]:
     entries: list[Entry] = []
-    for removal in pending:
-        seq = conversation.last_seq + len(entries) + 1
-        member = by_id[removal.membership_id]
+    here = str(conversation.commit_seq)
+    for removal, member in pending:
+        issued_on = removal.issued_on.split(",") if removal.issued_on else []
+        if here in issued_on:
+            continue
+        seq, arrived_ms = conversation.last_seq + len(entries) + 1, context.now_ms()
         message = _remove(context, conversation, member, removal.request)
-        arrived_ms = context.now_ms()
         log_rows.insert_entry(
             connection,
             conversation_id=conversation.id,
@@ -103,23 +128,10 @@ def issue(
             arrived_ms=arrived_ms,
             message=message,
         )
-        other_rows.update_removals(connection, [removal.id], issued_seq=seq)
+        kept = ",".join([*issued_on, here][-COMMITS_REMEMBERED:])
+        other_rows.update_removals(connection, [removal.id], issued_on=kept)
         entries.append(Entry(seq, arrived_ms, message))
-    last_seq = conversation.last_seq + len(entries)
-    conversation_rows.update_conversation(
-        connection,
-        conversation.id,
-        last_seq=last_seq,
-        head_seq=last_seq if entries else conversation.head_seq,
-        pending=len(pending),
-    )
-    if not entries:
-        return ()
-    readers = tuple(dict.fromkeys(member.device for member in members))
-    return (
-        Stored(conversation.conversation, tuple(entries), readers),
-        AskCommit(conversation.conversation, last_seq, staying),
-    )
+    return tuple(entries)
 
 
 def _remove(

@@ -194,12 +194,7 @@ def _stand_on_newest(connection: Connection, context: Context, row: int) -> None
 
 def _remove_again(connection: Connection, context: Context, row: int) -> tuple[Event, ...]:
     """Issue again what waits again, and remove whom the undoing must not bring back."""
-    pending = other_rows.pending_removals(connection, row)
-    events: tuple[Event, ...] = ()
-    if pending:
-        events = issue(connection, context, conversation_rows.find_row(connection, row))
-    else:
-        conversation_rows.update_conversation(connection, row, pending=0)
+    events = issue(connection, context, conversation_rows.find_row(connection, row))
     unwanted = [
         stay
         for stay in conversation_rows.current_members(connection, row)

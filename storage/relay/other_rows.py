@@ -17,13 +17,16 @@ from storage.relay.schema import audit, key_packages, removals
 
 @dataclass(frozen=True, slots=True)
 class Removal:
-    """A row of removals: a stay that is to end, or ended with the commit at `done_seq`."""
+    """A row of removals: a stay that is to end, or ended with the commit at `done_seq`.
+
+    `issued_on`: on which commits (numbers with commas) the Remove was proposed.
+    """
 
     id: int
     conversation_id: int
     membership_id: int
     request: bytes | None
-    issued_seq: int
+    issued_on: str
     done_seq: int | None
 
 

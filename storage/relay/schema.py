@@ -222,7 +222,7 @@ removals = Table(
     _to("conversation_id", "conversations"),
     _to("membership_id", "memberships"),
     Column("request", blob(), nullable=True),  # the signed order, encoded
-    _number("issued_seq"),
+    Column("issued_on", text(255), nullable=False, default=""),  # commits, by number
     Column("done_seq", BigInteger, nullable=True),
     Index(None, "conversation_id", "done_seq"),
     Index(None, "membership_id"),

@@ -159,13 +159,27 @@ def test_a_removal_that_was_undone_is_asked_for_again(any_world: World) -> None:
     events = vote(bob, room, 3, Verdict.REFUSED)
     assert told(events, Undone) == [Undone(room, 3)]
     (ask,) = [event for event in events if isinstance(event, AskCommit)]
-    assert (ask.stands_on, set(ask.candidates)) == (4, {alice.id, carol.id})
+    assert (ask.stands_on, set(ask.candidates)) == (3, {alice.id, carol.id})
+    assert stored(events) == []  # Carol, who refused, has the Remove still
+    assert len(carol.groups[room].pending_proposals) == 1
+    carol.heads[room], carol.cursors[room] = 3, 3
+    assert isinstance(carol.send_commit(room, carol.commit(room)).reply, replies.Accepted)
+    assert members(any_world, room) == {"alice", "carol"}
+
+
+def test_a_removal_first_asked_for_on_an_undone_commit_is_issued_again(any_world: World) -> None:
+    (alice, bob, carol), room = group_of(any_world, 3)
+    any_world.account("Dave").join(room)
+    order = bob.order(OrderKind.LEAVE, conversation=room)
+    bob.do(leaving.leave, requests.Leave(rid(), room, order))
+    vote(alice, room, 2, Verdict.REFUSED)
+    events = vote(carol, room, 2, Verdict.REFUSED)
     (again,) = stored(events)
     assert [entry.seq for entry in again.entries] == [4]
-    carol.groups[room] = carol.groups[room].without_pending()
-    carol.heads[room], carol.cursors[room] = 3, 3
-    carol.catch_up(room)
-    assert isinstance(carol.send_commit(room, carol.commit(room)).reply, replies.Accepted)
+    for device in (alice, carol):
+        device.cursors[room] = 3
+        device.catch_up(room)
+    assert isinstance(alice.send_commit(room, alice.commit(room)).reply, replies.Accepted)
     assert members(any_world, room) == {"alice", "carol"}
 
 

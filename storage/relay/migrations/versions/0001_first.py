@@ -311,7 +311,7 @@ def _removals() -> None:
         sa.Column("conversation_id", RowId, nullable=False),
         sa.Column("membership_id", RowId, nullable=False),
         sa.Column("request", blob(), nullable=True),
-        sa.Column("issued_seq", sa.BigInteger(), nullable=False),
+        sa.Column("issued_on", text(255), nullable=False),
         sa.Column("done_seq", sa.BigInteger(), nullable=True),
         sa.ForeignKeyConstraint(
             ["conversation_id"], ["conversations.id"], name=op.f("fk_removals_conversation_id")
