@@ -13,7 +13,7 @@ from engine.events import Event
 from engine.session import Session
 from ui.gate import clean_line, clean_name
 from ui.lines.actions import ACTIONS
-from ui.lines.actions.call import LOBBY, Call, conversation_of
+from ui.lines.actions.call import Call, conversation_of
 from ui.lines.actions.talking import send
 from ui.lines.commands import (
     BY_NAME,
@@ -27,7 +27,7 @@ from ui.lines.commands import (
     parse_line,
 )
 from ui.lines.menu import YES, Menu, Options
-from ui.lines.render import render
+from ui.lines.render import LOBBY, render
 from ui.lines.screen import Ended, Interrupted, Screen
 from wire.errors import Code, WireError
 

@@ -13,7 +13,10 @@ from engine import events
 from engine.events import Event
 from ui.gate import clean_block, clean_line, clean_name
 from wire.link import format_fingerprint
+from wire.policy import LOBBY_NAME
 from wire.pushes import NoticeKind
+
+LOBBY = f"#{LOBBY_NAME}"
 
 
 def clock(at_ms: int) -> str:
@@ -101,7 +104,9 @@ _CHANGES = {
 }
 
 
-def _membership(event: events.Membership, view: _View) -> str:
+def _membership(event: events.Membership, view: _View) -> str | None:
+    if event.conversation == LOBBY and event.change in ("joined", "left"):
+        return None  # everybody is in the lobby: presence tells who came
     by = {"relay": "the relay", "": view.who(event.name, event.display)}.get(event.by)
     line = _CHANGES.get(event.change, "{who}: {change}{where}").format(
         who=view.who(event.name, event.display),
@@ -212,7 +217,8 @@ def _connected(event: events.Connected, view: _View) -> str:
 
 
 def _disconnected(event: events.Disconnected, view: _View) -> str:
-    why = f": {clean_line(event.text or event.code, cells=300)}" if event.text or event.code else ""
+    reason = clean_line(event.text or event.code, cells=300).rstrip(".")
+    why = f": {reason}" if reason else ""
     if event.retry_in_s is None:
         return f"--- not connected{why}. /reconnect tries again."
     return f"--- not connected{why}. What you write is kept; trying again by itself."

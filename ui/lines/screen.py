@@ -6,7 +6,9 @@ Never shows a string that did not pass the output gate: callers hand over ready 
 from __future__ import annotations
 
 import asyncio
+import shutil
 import sys
+import textwrap
 from collections.abc import AsyncIterator, Callable, Iterable
 from typing import TYPE_CHECKING, BinaryIO, Protocol, TextIO
 
@@ -19,6 +21,20 @@ if TYPE_CHECKING:
     from prompt_toolkit.history import History
 
 Complete = Callable[[str], Iterable[str]]
+
+
+def wrapped(text: str, columns: int) -> str:
+    """Return our own sentences ("*** ..." and "--- ...") broken between words; others unchanged.
+
+    A terminal would break them inside words; messages are shown as they were written.
+    """
+    lines = text.split("\n")
+    return "\n".join(
+        textwrap.fill(line, max(20, columns - 1), subsequent_indent="    ")
+        if line.startswith(("*** ", "--- ")) and len(line) >= columns
+        else line
+        for line in lines
+    )
 
 
 class Ended(Exception):
@@ -103,7 +119,7 @@ class TerminalScreen:
 
     def show(self, line: str) -> None:
         # Inside ask_line standard output is prompt_toolkit's, which draws above the prompt.
-        sys.stdout.write(line + "\n")
+        sys.stdout.write(wrapped(line, shutil.get_terminal_size().columns) + "\n")
         sys.stdout.flush()
 
     async def ask(self, prompt: str, *, default: str = "") -> str:

@@ -10,9 +10,6 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from engine.session import Session
-from wire.policy import LOBBY_NAME
-
-LOBBY = f"#{LOBBY_NAME}"
 
 
 class Place(Protocol):

@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 from ui.gate import clean_line, clean_name
-from ui.lines.actions.call import LOBBY, Action, Call, conversation_of
+from ui.lines.actions.call import Action, Call, conversation_of
+from ui.lines.render import LOBBY
 from wire.errors import Code, WireError
 
 
