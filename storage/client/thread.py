@@ -81,12 +81,12 @@ class StoreThread:
 
 
 async def finish(
-    executor: ThreadPoolExecutor,
+    executor: ThreadPoolExecutor | None,
     work: Callable[[], T],
     *,
     then: Callable[[T], None] | None = None,
 ) -> T:
-    """Return work() from the executor; a cancellation is delivered only after it has ended."""
+    """Return work() from `executor` (None: the loop's); a cancellation waits for its end."""
     future = asyncio.get_running_loop().run_in_executor(executor, work)
     cancelled: asyncio.CancelledError | None = None
     while not future.done():
