@@ -12,6 +12,7 @@ from typing import Any
 
 from engine.arriving import Arriving
 from engine.context import Context
+from engine.conversation import State
 from engine.direct import Directs
 from engine.hub import Hub
 from engine.live import Live
@@ -83,7 +84,7 @@ class Messenger:
             case pushes.InboxPush():
                 self._begin("inbox", b"", self._take_inbox())
             case pushes.ConversationChanged():
-                self._begin("changed", b"", self._arriving.refresh())
+                self._begin("changed", b"", self._refresh())
             case pushes.CommitWanted() | pushes.Tally() | pushes.Undone():
                 self._on_commit_news(push)
             case _:
@@ -123,6 +124,10 @@ class Messenger:
     async def _take_inbox(self) -> None:
         async with self._inbox:
             await take_inbox(self.hub)
+
+    async def _refresh(self) -> None:
+        await self._take_inbox()
+        await self._arriving.refresh()
 
     # Messages.
 
@@ -172,7 +177,10 @@ class Messenger:
     def _has(self, heads: tuple[Head, ...]) -> bool:
         for head in heads:
             live = self.hub.get(head.conversation)
-            if live is not None and live.reads and live.value.cursor < head.last_seq:
+            if live is None or live.value.state in (State.JOINING, State.LOST):
+                if head.is_member and not head.closed:
+                    return False
+            elif live.reads and live.value.cursor < head.last_seq:
                 return False
         return True
 

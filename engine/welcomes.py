@@ -106,12 +106,14 @@ async def _keep(
     standing: Standing,
     secret: tuple[bytes, bytes] | None,
     peer: tuple[str | None, bytes, str],
-) -> Live:
+) -> Live | None:
     policy, seq = standing.policy, entry.commit_seq
     account, root, display = peer
     bare = Conversation(entry.conversation, policy.kind, policy.name, State.JOINING, peer=account)
     live = hub.add(bare)
     async with live.lock:
+        if live.reads and live.value.cursor >= seq:
+            return None  # it came in by itself meanwhile
         before = replace(live.value, group=None, standing=None)
         value = replace(before.in_epoch(seq, group, standing), state=State.ACTIVE)
         notes = msgspec.structs.replace(
