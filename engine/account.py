@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import os
 from collections.abc import Callable, Coroutine
+from random import random as chance
 from typing import Any, Final
 
 from msgspec.structs import replace
@@ -16,7 +17,7 @@ from msgspec.structs import replace
 from engine.administration import Administration
 from engine.contacts import Contacts
 from engine.context import Context, now_ms
-from engine.events import Connected, Disconnected, Event
+from engine.events import Connected, Disconnected, Event, Notice
 from engine.faults import SafeStore
 from engine.keypackages import KeyPackages
 from engine.line import Doings, Line
@@ -25,16 +26,18 @@ from engine.lock import Label
 from engine.messenger import Messenger
 from engine.news import News
 from engine.open_account import OpenAccount
+from engine.reconnect import wait_s
 from engine.record import AccountRecord, check_own, get_record, put_record
+from engine.tasks import Tasks
 from engine.trust import dial_allowed
 from wire import pushes
-from wire.errors import WireError
+from wire.errors import Code, WireError
 from wire.link import Address, parse_server
 from wire.pushes import Ended, Push
 from wire.replies import LoggedIn, Reply
 from wire.requests import Logout, Request, Resume
 
-MAX_TASKS: Final = 4096  # in the background at once; what is more waits for the next connect
+MAX_CATCH_UPS: Final = 5  # tries in one session, when the relay refuses something for a while
 
 
 class _Place:
@@ -68,7 +71,7 @@ class Account:
         self._opened = opened
         self._emit = emit
         self._random = random
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks(emit, on_fault=self._on_fault)
         self._session_task: asyncio.Task[None] | None = None
         self._ending: asyncio.Task[None] | None = None
         self.greeting = ""  # the operator's line to whoever logs in
@@ -119,9 +122,7 @@ class Account:
         self._leave_session()
         if self._ending is not None:
             await self._ending
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._tasks.end()
         await self.messenger.close()
 
     async def reopened(self) -> Account:
@@ -153,13 +154,13 @@ class Account:
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """See engine.context.Context."""
-        if len(self._tasks) >= MAX_TASKS:
-            work.close()
-            return
-        task = asyncio.create_task(_quietly(work))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        task.add_done_callback(lambda _: work.close())  # cancelled before it began
+        self._tasks.start(work)
+
+    def _on_fault(self) -> None:
+        """A fault of ours: come back with a fresh session, so that what was left is found."""
+        text = "Something went wrong in this client; it connects anew."
+        self._emit(Notice(kind="warning", text=text))
+        self.line.fail(WireError(Code.UNAVAILABLE, text))
 
     # What the line asks for and tells.
 
@@ -184,7 +185,7 @@ class Account:
         self.greeting = connection.greeting
         self.news.entered(logged_in)
         self._emit(Connected(server=self.record.server, fingerprint=self.record.fingerprint))
-        self._session_task = asyncio.create_task(_quietly(self._run_session(logged_in)))
+        self._session_task = self._tasks.start(self._run_session(logged_in))
 
     async def _run_session(self, logged_in: LoggedIn) -> None:
         if self._ending is not None:  # the session before must be over for its messages
@@ -195,7 +196,17 @@ class Account:
         self.spawn(packages)
         if logged_in.is_admin != self.record.is_admin:
             await self.save(is_admin=logged_in.is_admin)
-        await self.messenger.on_connected()
+        await self._catch_up()
+
+    async def _catch_up(self) -> None:
+        for tries in range(1, MAX_CATCH_UPS + 1):
+            try:
+                await self.messenger.on_connected()
+                return
+            except WireError:
+                if not self.line.is_connected or tries == MAX_CATCH_UPS:
+                    raise
+            await asyncio.sleep(wait_s(tries, random=chance))
 
     def _on_down(self, error: WireError, ended: Ended | None, retry_in_s: float | None) -> None:
         self._leave_session()
@@ -225,11 +236,3 @@ class Account:
                 self.spawn(self.contacts.root_changed(push.account))
             case _:
                 self.messenger.on_push(push)
-
-
-async def _quietly(work: Coroutine[Any, Any, None]) -> None:
-    """Await `work`; a WireError ends it: what it left undone is found at the next connect."""
-    try:
-        await work
-    except WireError:
-        return

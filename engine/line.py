@@ -98,6 +98,11 @@ class Line:
         self._begin(connection, logged_in)
         self._ensure_running(connection)
 
+    def fail(self, error: WireError) -> None:
+        """End the session; the line comes back by itself."""
+        if self._connection is not None:
+            self._connection.fail(error)
+
     async def stop(self) -> None:
         """End the session and try no more."""
         task, self._task = self._task, None
