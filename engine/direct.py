@@ -14,7 +14,8 @@ from engine.founding import finish, found
 from engine.group_policy import direct_policy
 from engine.hub import Hub
 from engine.live import Live
-from engine.outside import come_in, take_inbox
+from engine.outside import come_in
+from engine.welcomes import take_inbox
 from wire.errors import Code, WireError
 from wire.policy import Kind
 from wire.replies import Found

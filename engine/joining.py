@@ -28,6 +28,7 @@ from engine.live import Live
 from engine.membership import narrate
 from engine.roster import Place, effects_of
 from engine.tree_walk import walk_tree
+from engine.welcomes import take_inbox
 from storage.client import messaging
 from storage.client.messaging import PendingCommit
 from wire.entry import EffectKind, EntryData, encode_data
@@ -103,6 +104,9 @@ async def join(hub: Hub, live: Live, door: Door, *, psk: bytes | None = None) ->
     commit to be sent again at the next connect.
     """
     for _ in range(MAX_TRIES):
+        if live.value.state is State.JOINING and _is_seated(hub, door):
+            # Somebody's Welcome was first. What was said since can be read by it alone.
+            await take_inbox(hub)
         async with live.lock:
             if live.reads:
                 return
@@ -111,6 +115,10 @@ async def join(hub: Hub, live: Live, door: Door, *, psk: bytes | None = None) ->
             return
         door = await open_door(hub, conversation=live.value.id)
     raise WireError(Code.RATE_LIMITED, "Too many others join this conversation; try again.")
+
+
+def _is_seated(hub: Hub, door: Door) -> bool:
+    return door.standing.roster.of_device(hub.context.keys.device) is not None
 
 
 async def send(hub: Hub, live: Live, joining: Joining) -> bool:

@@ -18,11 +18,12 @@ from engine.hub import Hub
 from engine.live import Live
 from engine.loading import load_all
 from engine.messages import Messages
-from engine.outside import check_step, settle_join, take_inbox, undone
+from engine.outside import check_step, settle_join, undone
 from engine.removals import commit_waiting
 from engine.rooms import Rooms
 from engine.titles import title_of
 from engine.views import Views
+from engine.welcomes import take_inbox
 from storage.client import outgoing
 from wire import pushes
 from wire.pushes import Push

@@ -15,34 +15,14 @@ from engine.hub import Hub
 from engine.joining import join, open_door
 from engine.live import Live
 from engine.reading import process
-from engine.welcomes import take
 from storage.client import messaging
 from storage.client.messaging import Line
-from wire.errors import Code, WireError
-from wire.replies import Fetched, InboxFound, TallyFound
-from wire.requests import AckInbox, Fetch, GetInbox, GetTally
+from wire.errors import Code
+from wire.replies import Fetched, TallyFound
+from wire.requests import Fetch, GetTally
 
 RESYNCS_A_DAY: Final = 3  # unasked: more would hide that something is wrong
 DAY_MS: Final = 24 * 3600 * 1000
-
-
-async def take_inbox(hub: Hub) -> None:
-    """Join by every Welcome that waits at the relay, in order."""
-    link = hub.context.link
-    after = 0
-    while True:
-        reply = await link.request(GetInbox(0, after))
-        if not isinstance(reply, InboxFound):
-            raise WireError(Code.BAD_REQUEST, "The relay answered something else.")
-        for entry in reply.entries:
-            live = await take(hub, entry)
-            after = max(after, entry.seq)
-            if live is not None:
-                await live.catch_up()
-        if reply.entries:
-            await link.request(AckInbox(0, after))
-        if not reply.entries or after >= reply.last_seq:
-            return
 
 
 async def come_in(hub: Hub, live: Live, *, psk: bytes | None = None) -> None:

@@ -28,8 +28,29 @@ from engine.roster import Place
 from engine.tree_walk import walk_tree
 from storage.client import key_packages, messaging
 from storage.client.messaging import Line
+from wire.errors import Code, WireError
 from wire.policy import ROOM_PSK_EXTENSION, Kind
-from wire.replies import InboxEntry
+from wire.replies import InboxEntry, InboxFound
+from wire.requests import AckInbox, GetInbox
+
+
+async def take_inbox(hub: Hub) -> None:
+    """Join by every Welcome that waits at the relay, in order."""
+    link = hub.context.link
+    after = 0
+    while True:
+        reply = await link.request(GetInbox(0, after))
+        if not isinstance(reply, InboxFound):
+            raise WireError(Code.BAD_REQUEST, "The relay answered something else.")
+        for entry in reply.entries:
+            live = await take(hub, entry)
+            after = max(after, entry.seq)
+            if live is not None:
+                await live.catch_up()
+        if reply.entries:
+            await link.request(AckInbox(0, after))
+        if not reply.entries or after >= reply.last_seq:
+            return
 
 
 async def take(hub: Hub, entry: InboxEntry) -> Live | None:
