@@ -6,18 +6,21 @@ test changes before it is sent.
 
 from __future__ import annotations
 
+import atexit
 import dataclasses
 import itertools
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, MetaData
+from sqlalchemy import Connection, create_engine, delete, text
+from sqlalchemy.exc import OperationalError
 
 from crypto.ed25519 import SigningKey
 from crypto.identity import RootKey, certify_device, certify_root, device_id
@@ -52,8 +55,9 @@ from relay.context import Context, Limits, Proof, Who
 from relay.group_facts import RELAY_CREDENTIAL
 from relay.outcome import Event, Outcome, Stored, ToAccounts, ToDevices, ToEverybody
 from relay.worker import run_batch
-from storage.relay.database import Database, open_database
-from storage.relay.migrate import migrate
+from storage.relay.database import Database, open_database, parse_url
+from storage.relay.migrate import HEAD, migrate, schema_version
+from storage.relay.schema import metadata
 from wire import replies, requests
 from wire.codec import decode_from_relay, decode_request, encode
 from wire.entry import Effect, EffectKind, EntryData, Order, OrderKind, encode_data
@@ -93,15 +97,37 @@ def empty_database(kind: str, folder: Path) -> Iterator[Database]:
 
 
 def _server_database(kind: str) -> Database:
-    try:
-        database = open_database(_URLS[kind])
-    except Exception as error:
-        pytest.skip(f"no {kind} server for tests here: {type(error).__name__}")
+    url = _own_database(kind)
+    if url is None:
+        pytest.skip(f"no {kind} server for tests here")
+    database = open_database(url)
     with database.write() as connection:
-        old = MetaData()
-        old.reflect(connection)
-        old.drop_all(connection)
+        if schema_version(connection) == HEAD:
+            for table in reversed(metadata.sorted_tables):
+                connection.execute(delete(table))
     return database
+
+
+@cache
+def _own_database(kind: str) -> str | None:
+    """The URL of a database that only this process has, or None when there is no server."""
+    url = parse_url(_URLS[kind])
+    name = f"sotto_test_{os.getpid()}"
+    server = create_engine(url, isolation_level="AUTOCOMMIT")
+    try:
+        with server.connect() as connection:
+            connection.execute(text(f"DROP DATABASE IF EXISTS {name}"))
+            connection.execute(text(f"CREATE DATABASE {name}"))
+    except OperationalError:
+        return None
+
+    def drop() -> None:
+        with server.connect() as connection:
+            connection.execute(text(f"DROP DATABASE {name}"))
+        server.dispose()
+
+    atexit.register(drop)
+    return url.set(database=name).render_as_string(hide_password=False)
 
 
 class Clock:

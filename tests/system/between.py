@@ -83,6 +83,7 @@ class Between:
         self.frames: list[bytes] = []
         self.faults: list[BaseException] = []
         self.port = 0
+        self._writers: list[asyncio.StreamWriter] = []
         self._loop = asyncio.new_event_loop()
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -119,10 +120,16 @@ class Between:
         tasks = asyncio.all_tasks(self._loop)
         for task in tasks:
             task.cancel()
-        self._loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
         self._server.close()
-        self._loop.run_until_complete(asyncio.sleep(0))
+        self._loop.run_until_complete(self._end(tasks))
         self._loop.close()
+
+    async def _end(self, tasks: set[asyncio.Task[None]]) -> None:
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for writer in self._writers:
+            writer.transport.abort()
+        for _ in range(8):  # the turns in which transports let go of their sockets
+            await asyncio.sleep(0)
 
     async def _listen(self) -> None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -144,6 +151,7 @@ class Between:
             writer.transport.abort()
             return
         line.far = far_writer
+        self._writers += [writer, far_writer]
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._pass_up(line, reader, far_writer))

@@ -30,7 +30,7 @@ from crypto.recovery import open_root
 from engine.claims import claim
 from engine.group_policy import extensions_of, room_policy
 from engine.profile import Profile
-from engine.session import Options, Session
+from engine.session import Session
 from tests.processes import PASSWORD, JsonClient, People, Relay, wait_until
 from tests.system.between import Between, FromRelay, Line, answered, changed
 from tests.system.relay_disk import Row, disk, external_proposal, relay_key
@@ -86,7 +86,7 @@ def goes_on(alice: JsonClient, bob: JsonClient, conversation: str = GARDEN) -> N
 @contextlib.asynccontextmanager
 async def session(folder: Path, relay: Relay, name: str) -> AsyncIterator[Session]:
     """Somebody whose keys this test holds, registered."""
-    found = Session(Profile(folder), options=Options(server=relay.server, trust=relay.fingerprint))
+    found = Session(Profile(folder), server=relay.server, trust=relay.fingerprint)
     try:
         await found.register(name, PASSWORD)
         yield found
@@ -477,7 +477,8 @@ async def _registered(folder: Path, relay: Relay, password: str, seed: int) -> t
     random = Random(seed)
     made = Session(
         Profile(folder),
-        options=Options(server=relay.server, trust=relay.fingerprint),
+        server=relay.server,
+        trust=relay.fingerprint,
         random=random.randbytes,
     )
     try:

@@ -34,6 +34,7 @@ def test_the_main_job_runs_on(kind: str, tmp_path: Path) -> None:
         bob.hears("@alice", "while the relay is away")
         bob.call("logout")
         bob.login("bob@example.org")
+        admin.call("reconnect")
         admin.call("kick", name="bobby")
         bob.wait_for("kicked")
         bob.call("reconnect")

@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 
 from engine.profile import Profile
-from engine.session import Options, Session
+from engine.session import Session
 from tests.processes import PASSWORD, JsonClient, People, wait_until
-from tests.system.between import Between, Line
+from tests.system.between import Between, FromRelay, Line
 from wire.limits import KEY_PACKAGES_KEPT
 from wire.policy import Kind
-from wire.requests import Create, Request
+from wire.replies import Accepted, Failed
+from wire.requests import Append, Create, JoinInfo, Request
 
 SIXTY = 60
 
@@ -101,12 +102,57 @@ def test_both_write_first_at_the_same_moment(everybody: People) -> None:
         assert direct_conversations(bob) == ["@alice"]
 
 
+class _LateLoser(_Meeting):
+    """As well keeps the one who lost from looking until the winner's message is stored."""
+
+    def __init__(self) -> None:
+        super().__init__(2)
+        self._loser: Line | None = None
+        self._waiting: list[JoinInfo] = []
+        self._is_stored = False
+
+    def up(self, line: Line, request: Request) -> Iterable[Request]:
+        if isinstance(request, JoinInfo) and line is self._loser and not self._is_stored:
+            self._waiting.append(request)
+            return ()
+        return super().up(line, request)
+
+    def down(self, line: Line, frame: FromRelay) -> Iterable[FromRelay]:
+        if isinstance(frame, Failed) and frame.code == "room_exists":
+            self._loser = line
+        elif isinstance(frame, Accepted) and self._loser is not None and line is not self._loser:
+            asked = [line.asked[rid] for rid, _ in frame.answers]
+            if any(isinstance(one, Append) and one.commit is None for one in asked):
+                self._is_stored = True
+                for request in self._waiting:
+                    self._loser.send_up(request)
+        return (frame,)
+
+
+def test_who_comes_late_after_losing_reads_the_winners_message(everybody: People) -> None:
+    meeting = _LateLoser()
+    with Between(everybody.relay, up=meeting.up, down=meeting.down) as between:
+        carol = everybody.join("carol")
+        carol.settle()
+        alice, bob = (everybody.join(name, server=between.server) for name in ("alice", "bob"))
+        alice.settle()
+        bob.settle()
+        one = alice.begin("send", to="@bob", text="from alice")
+        two = bob.begin("send", to="@alice", text="from bob")
+        alice.finish(one)
+        bob.finish(two)
+        alice.hears("@bob", "from bob")
+        bob.hears("@alice", "from alice")
+        assert alice.history("@bob") == bob.history("@alice")
+
+
 @contextlib.asynccontextmanager
 async def _sixty(folder: Path, everybody: People) -> AsyncIterator[list[Session]]:
     sessions = [
         Session(
             Profile(folder / f"person{number}"),
-            options=Options(server=everybody.relay.server, trust=everybody.relay.fingerprint),
+            server=everybody.relay.server,
+            trust=everybody.relay.fingerprint,
         )
         for number in range(SIXTY)
     ]

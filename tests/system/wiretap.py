@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
+from collections.abc import Callable
 from types import TracebackType
 
 
@@ -20,6 +21,7 @@ class Wiretap:
         self.port = int(self._listener.getsockname()[1])
         self._kept: list[bytes] = []
         self._open: list[socket.socket] = []
+        self._threads: list[threading.Thread] = []
 
     @property
     def server(self) -> str:
@@ -30,7 +32,7 @@ class Wiretap:
         return b"".join(self._kept)
 
     def __enter__(self) -> Wiretap:
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._start(self._accept)
         return self
 
     def __exit__(
@@ -39,10 +41,21 @@ class Wiretap:
         error: BaseException | None,
         at: TracebackType | None,
     ) -> None:
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         for end in self._open:
             with contextlib.suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads:
+            thread.join(10)
+        for end in self._open:
+            end.close()
+
+    def _start(self, work: Callable[..., None], *arguments: socket.socket) -> None:
+        thread = threading.Thread(target=work, args=arguments, daemon=True)
+        self._threads.append(thread)
+        thread.start()
 
     def _accept(self) -> None:
         with contextlib.suppress(OSError):
@@ -51,7 +64,7 @@ class Wiretap:
                 far = socket.create_connection(("127.0.0.1", self._port))
                 self._open += [near, far]
                 for source, sink in ((near, far), (far, near)):
-                    threading.Thread(target=self._pass, args=(source, sink), daemon=True).start()
+                    self._start(self._pass, source, sink)
 
     def _pass(self, source: socket.socket, sink: socket.socket) -> None:
         with contextlib.suppress(OSError):
