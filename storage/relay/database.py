@@ -45,7 +45,7 @@ class Database:
     def write(self) -> Iterator[Connection]:
         """A transaction that is on the disk when the block is left; rolled back on any exception.
 
-        Raises Unavailable when the database fails, and lets IntegrityError through.
+        Raises Unavailable when the database fails, Collision when another transaction won.
         """
         with _failing_as_unavailable(), self.engine.connect() as connection:
             connection.execution_options(sotto_write=True)
