@@ -13,7 +13,6 @@ from crypto.errors import PeerError, UsageError
 KEY_LENGTH = 32
 
 _P = 2**255 - 19
-_U_MASK = 2**255 - 1
 _ORDER_8_U = (
     0x00B8495F16056286FDB1329CEB8D09DA6AC49FF1FAE35616AEB8413B7C7AEBE0,
     0x57119FD0DD4E22D8868E1C58C45C44045BEF839C55B1D0B1248C50A3BC959C5F,
@@ -23,10 +22,17 @@ _LOW_ORDER_U = frozenset({0, 1, _P - 1, *_ORDER_8_U})
 
 
 def check_public(public_key: bytes) -> None:
-    """Raise PeerError("bad_public_key") unless this is 32 bytes of a point of high order."""
+    """Raise PeerError("bad_public_key") unless this is the one encoding of a point of high order.
+
+    X25519 itself ignores the highest bit and takes u modulo p. Here a key that is different has
+    different bytes, which is how a group finds a key that stands in it twice.
+    """
     if len(public_key) != KEY_LENGTH:
         raise PeerError("bad_public_key", "an X25519 public key has 32 bytes")
-    if (int.from_bytes(public_key, "little") & _U_MASK) % _P in _LOW_ORDER_U:
+    u = int.from_bytes(public_key, "little")
+    if u >= _P:
+        raise PeerError("bad_public_key", "the encoding of the X25519 public key is not canonical")
+    if u in _LOW_ORDER_U:
         raise PeerError("bad_public_key", "the X25519 public key has low order")
 
 
@@ -51,7 +57,7 @@ def generate(random: Callable[[int], bytes] = os.urandom) -> tuple[bytes, bytes]
 def exchange(private_key: bytes | X25519PrivateKey, public_key: bytes) -> bytes:
     """The shared secret, 32 bytes, of a private key of ours and a public key from outside.
 
-    Raises PeerError("bad_public_key") on a wrong size or a point of low order: the all-zero result
+    Raises PeerError("bad_public_key") as `check_public` does: the all-zero result of low order
     would be known to everybody (RFC 7748, section 6.1; RFC 9180, section 7.1.4).
     """
     check_public(public_key)

@@ -50,6 +50,14 @@ def test_a32_low_order_points_are_refused(point: bytes) -> None:
         assert caught.value.code == "bad_public_key"
 
 
+@pytest.mark.parametrize("u", [9 | 1 << 255, P + 9, P + 2 | 1 << 255, (1 << 256) - 1])
+def test_a27_a_second_encoding_of_a_key_is_refused(u: int) -> None:
+    with pytest.raises(PeerError) as caught:
+        x25519.check_public(u.to_bytes(32, "little"))
+    assert caught.value.code == "bad_public_key"
+    x25519.check_public((9).to_bytes(32, "little"))
+
+
 @pytest.mark.parametrize("size", [0, 1, 31, 33, 64])
 def test_keys_of_other_sizes_are_refused(size: int) -> None:
     private, public = x25519.generate()

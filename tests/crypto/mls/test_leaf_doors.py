@@ -70,6 +70,12 @@ def _alices(members: Members) -> LeafNode:
     return leaf
 
 
+def _alices_key_again(members: Members) -> bytes:
+    """Alice's encryption key in other bytes: X25519 itself ignores the highest bit."""
+    key = _alices(members).encryption_key
+    return key[:-1] + bytes((key[-1] | 0x80,))
+
+
 WRONG = [
     Wrong(
         "VAL-7.3-2",
@@ -78,6 +84,10 @@ WRONG = [
     ),
     Wrong("VAL-5.1.1-1", lambda content, _: replace(content, encryption_key=bytes(32))),
     Wrong("VAL-5.1.1-1", lambda content, _: replace(content, encryption_key=b"short")),
+    Wrong(
+        "VAL-5.1.1-1",
+        lambda content, members: replace(content, encryption_key=_alices_key_again(members)),
+    ),
     Wrong(
         "VAL-5.1.1-1",
         lambda content, _: replace(content, signature_key=bytes(32)),
