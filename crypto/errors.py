@@ -11,8 +11,8 @@ class UsageError(ValueError):
 class PeerError(Exception):
     """What was received is not acceptable.
 
-    `code` is stable and short (snake_case, or a rule id such as ``VAL-12.2-3``); `str(error)` adds a
-    fixed explanation. Neither ever holds bytes from outside.
+    `code` is stable and short (snake_case, or a rule id such as ``VAL-12.2-3``); `str(error)` adds
+    a fixed explanation. Neither ever holds bytes from outside.
     """
 
     def __init__(self, code: str, text: str = "") -> None:
