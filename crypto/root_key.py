@@ -37,6 +37,11 @@ _MAX_PRIVATE_BYTES: Final = 2048  # PKCS #8 of RSA-3072 has about 1,800
 
 # RFC 8410, section 4: SEQUENCE { SEQUENCE { 1.3.101.112 }, BIT STRING of 32 bytes }.
 _ED25519_SPKI_PREFIX: Final = bytes.fromhex("302a300506032b6570032100")
+# RFC 8410, section 7: version 0, the same algorithm, the seed of 32 bytes inside two OCTET STRINGs.
+_ED25519_PKCS8_PREFIX: Final = bytes.fromhex("302e020100300506032b657004220420")
+# After tag and length of four bytes: version 0, SEQUENCE { 1.2.840.113549.1.1.1, NULL }.
+_RSA_PKCS8_AT: Final = 4
+_RSA_PKCS8: Final = bytes.fromhex("020100300d06092a864886f70d0101010500")
 _ED25519_SPKI_BYTES: Final = len(_ED25519_SPKI_PREFIX) + ed25519.PUBLIC_KEY_LENGTH
 
 
@@ -108,6 +113,16 @@ def _load_rsa(spki: bytes) -> RSAPublicKey:
     return key
 
 
+def _load_private_rsa(data: bytes) -> RSAPrivateKey:
+    try:
+        key = load_der_private_key(data, password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        raise PeerError("bad_root_key", "cannot be read") from None
+    if not isinstance(key, RSAPrivateKey) or not _is_ours(key.public_key()):
+        raise PeerError("bad_root_key", "neither Ed25519 nor RSA-3072")
+    return key
+
+
 def _is_ours(key: RSAPublicKey) -> bool:
     numbers = key.public_numbers()
     return key.key_size == RSA_BITS and numbers.e == RSA_EXPONENT and numbers.n % 2 == 1
@@ -141,14 +156,13 @@ class RootKey:
         """The key from its PKCS #8 form; raises PeerError("bad_root_key") on anything else."""
         if len(data) > _MAX_PRIVATE_BYTES:
             raise PeerError("bad_root_key", "too long")
-        try:
-            key = load_der_private_key(data, password=None)
-        except (ValueError, TypeError, UnsupportedAlgorithm):
-            raise PeerError("bad_root_key", "cannot be read") from None
-        if isinstance(key, Ed25519PrivateKey):
-            return cls(key)
-        if isinstance(key, RSAPrivateKey) and _is_ours(key.public_key()):
-            return cls(key)
+        if data.startswith(_ED25519_PKCS8_PREFIX):
+            seed = data[len(_ED25519_PKCS8_PREFIX) :]
+            if len(seed) == ed25519.SEED_LENGTH:
+                return cls(Ed25519PrivateKey.from_private_bytes(seed))
+        # The library is not asked about other types: it raises InternalError on some.
+        elif data[_RSA_PKCS8_AT:].startswith(_RSA_PKCS8):
+            return cls(_load_private_rsa(data))
         raise PeerError("bad_root_key", "neither Ed25519 nor RSA-3072")
 
     @property

@@ -446,6 +446,14 @@ def private_bytes(key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) -> bytes:
     return key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
 
 
+# Well-formed PKCS #8 for Ed25519 with a seed of fewer than 32 bytes: the library gives up on it.
+SHORT_SEEDS = [
+    bytes((0x30, 14 + size, 2, 1, 0, 0x30, 5, 6, 3, 0x2B, 0x65, 0x70, 4, 2 + size, 4, size))
+    + bytes(size)
+    for size in (0, 31)
+]
+
+
 @pytest.mark.parametrize(
     "stored",
     [
@@ -454,8 +462,9 @@ def private_bytes(key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) -> bytes:
         bytes(3000),
         private_bytes(rsa.generate_private_key(65537, 2048)),
         private_bytes(ec.generate_private_key(ec.SECP256R1())),
+        *SHORT_SEEDS,
     ],
-    ids=["empty", "noise", "too long", "RSA-2048", "P-256"],
+    ids=["empty", "noise", "too long", "RSA-2048", "P-256", "no seed", "short seed"],
 )
 def test_other_stored_keys_are_refused(stored: bytes) -> None:
     with pytest.raises(PeerError) as caught:
