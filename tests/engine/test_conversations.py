@@ -1,4 +1,4 @@
-"""Several devices over a real relay: the lobby, rooms, direct conversations, and what goes wrong."""
+"""Several devices over a real relay: lobby, rooms, direct conversations, and what goes wrong."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from engine.events import JoinResult, Membership, Message
+from engine.events import Disconnected, JoinResult, Membership, Message
 from tests.engine.test_session import Person, Scene, play, refusal
 from tests.processes import PASSWORD, Relay, wait_until
 from wire.errors import Code
@@ -335,8 +335,7 @@ def test_what_is_written_offline_is_sent_later(tmp_path: Path) -> None:
         alice, bob = await crowd(scene, "alice", "bob")
         await alice.session.send("@bob", "one")
         relay.stop()
-        while alice.session.is_connected:
-            await asyncio.sleep(0)
+        await alice.hear(Disconnected)
         queued: dict[str, Any] = await alice.session.send("@bob", "two")
         assert queued["state"] == "queued"
         assert [row["text"] for row in await alice.session.outbox()] == ["two"]
