@@ -76,7 +76,7 @@ def _append_message(
         message=request.message,
     )
     reached("relay_entry")
-    conversation_rows.update_conversation(connection, conversation.id, last_seq=seq)
+    conversation_rows.advance(connection, conversation.id, seq)
     reached("relay_head")
     entry = Entry(seq, arrived_ms, request.message)
     stored = Stored(conversation.conversation, (entry,), readers, who.device)

@@ -5,41 +5,24 @@ Never judges a commit's content: the members do, and verdicts.py counts.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from sqlalchemy import Connection
 
 from crypto.errors import PeerError
 from crypto.mls.welcome import decode_welcome
+from relay.commit_store import Place, store
 from relay.context import Context, Who
-from relay.conversations import new_version, policy_columns
 from relay.effects import Changes, check_role, read_changes
 from relay.group_facts import GroupFacts, check_tree, read_group, stored_policy
 from relay.headers import EntryKind, Header
-from relay.outcome import Event, Outcome, Stored, ToAccounts, WelcomeStored
-from relay.removals import issue
+from relay.outcome import Outcome
 from relay.rights import check_may_join, not_a_member
 from relay.usage import charge
-from storage.killpoints import reached
 from storage.relay import account_rows, conversation_rows, log_rows, other_rows
 from storage.relay.account_rows import Account
-from storage.relay.conversation_rows import Conversation, Membership
-from storage.relay.log_rows import Commit
-from storage.relay.other_rows import Removal
+from storage.relay.conversation_rows import Conversation
 from wire.errors import Code, WireError
-from wire.pushes import ConversationChanged
-from wire.replies import Accepted, Conflict, Entry, InboxEntry
+from wire.replies import Conflict
 from wire.requests import Append, CommitParts
-
-
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """What a commit stands on."""
-
-    conversation: Conversation
-    parent: Commit
-    members: tuple[Membership, ...]
-    pending: tuple[Removal, ...]
 
 
 def conflict(request: Append, conversation: Conversation) -> Outcome:
@@ -77,7 +60,7 @@ def append_commit(
     _check_role(connection, header, place=place, changes=changes, facts=facts, account=account)
     size = len(request.message) + len(parts.group_info) + len(parts.welcome or b"")
     charge(connection, context, account, size)
-    return _store(
+    return store(
         connection, context, who, request, header, place=place, changes=changes, facts=facts
     )
 
@@ -98,9 +81,7 @@ def _check_standing(
         raise not_a_member(stays)
 
 
-def _find_place(
-    connection: Connection, conversation: Conversation, header: Header
-) -> _Place | None:
+def _find_place(connection: Connection, conversation: Conversation, header: Header) -> Place | None:
     """Return what the commit stands on, or None when that is not the newest.
 
     While some refuse the newest commit and nothing is decided, a commit may stand beside it: then
@@ -116,15 +97,15 @@ def _find_place(
     else:
         members = conversation_rows.members_at(connection, conversation.id, parent.seq)
     pending = other_rows.pending_removals(connection, conversation.id)
-    return _Place(conversation, parent, tuple(members), tuple(pending))
+    return Place(conversation, parent, tuple(members), tuple(pending))
 
 
-def _removes_pending(place: _Place, changes: Changes) -> bool:
+def _removes_pending(place: Place, changes: Changes) -> bool:
     leaving = {stay.id for stay in changes.leaving}
     return all(removal.membership_id in leaving for removal in place.pending)
 
 
-def _check_member(who: Who, place: _Place, changes: Changes) -> None:
+def _check_member(who: Who, place: Place, changes: Changes) -> None:
     if all(member.device != who.device for member in place.members):
         raise WireError(Code.REMOVED, "This device was no member then. Nothing was changed.")
     if any(stay.device == who.device for stay in changes.leaving):
@@ -156,7 +137,7 @@ def _check_parts(
     header: Header,
     parts: CommitParts,
     *,
-    place: _Place,
+    place: Place,
     changes: Changes,
 ) -> GroupFacts:
     conversation = place.conversation
@@ -192,7 +173,7 @@ def _check_role(
     connection: Connection,
     header: Header,
     *,
-    place: _Place,
+    place: Place,
     changes: Changes,
     facts: GroupFacts,
     account: Account,
@@ -214,158 +195,6 @@ def _check_role(
         pending={removal.membership_id: removal for removal in place.pending},
         roots={row: account_rows.account_by_id(connection, row).root for row in leaving},
     )
-
-
-def _store(
-    connection: Connection,
-    context: Context,
-    who: Who,
-    request: Append,
-    header: Header,
-    *,
-    place: _Place,
-    changes: Changes,
-    facts: GroupFacts,
-) -> Outcome:
-    conversation = place.conversation
-    seq, arrived_ms = conversation.last_seq + 1, context.now_ms()
-    before = conversation_rows.readers(connection, conversation.id)
-    log_rows.insert_entry(
-        connection,
-        conversation_id=conversation.id,
-        seq=seq,
-        device_id=who.device_row,
-        transaction_id=header.data.transaction_id,
-        arrived_ms=arrived_ms,
-        message=request.message,
-    )
-    reached("relay_commit_entry")
-    commit_id = _insert_commit(connection, who, request, seq=seq, place=place, facts=facts)
-    reached("relay_commit_row")
-    log_rows.store_nodes(connection, conversation.id, seq, facts.nodes)
-    reached("relay_commit_nodes")
-    _change_members(connection, conversation, changes, seq)
-    reached("relay_commit_members")
-    _change_conversation(connection, context, conversation, seq=seq, facts=facts)
-    reached("relay_commit_head")
-    entry = Entry(seq, arrived_ms, request.message)
-    readers = tuple(dict.fromkeys((*before, who.device)))
-    events: list[Event] = [Stored(conversation.conversation, (entry,), readers, who.device)]
-    if request.commit is not None and request.commit.welcome is not None:
-        events += _welcome(
-            connection, conversation, changes, commit_id, seq=seq, welcome=request.commit.welcome
-        )
-    events += _tell_accounts(conversation, place, changes)
-    if place.pending:
-        now = conversation_rows.find_row(connection, conversation.id)
-        events += issue(connection, context, now)
-    return Outcome(Accepted(((request.rid, seq),)), tuple(events))
-
-
-def _insert_commit(
-    connection: Connection,
-    who: Who,
-    request: Append,
-    *,
-    seq: int,
-    place: _Place,
-    facts: GroupFacts,
-) -> int:
-    parts = request.commit
-    assert parts is not None
-    voters = {member.device for member in place.members} - {who.device}
-    return log_rows.insert_commit(
-        connection,
-        conversation_id=place.conversation.id,
-        seq=seq,
-        parent_seq=place.parent.seq,
-        epoch=facts.epoch,
-        device_id=who.device_row,
-        root_hash=facts.root_hash,
-        group_info=parts.group_info,
-        welcome=parts.welcome,
-        voters=len(voters),
-    )
-
-
-def _change_members(
-    connection: Connection, conversation: Conversation, changes: Changes, seq: int
-) -> None:
-    leaving = [stay.id for stay in changes.leaving]
-    conversation_rows.end_stays(connection, leaving, seq)
-    done = [
-        removal.id
-        for removal in other_rows.pending_removals(connection, conversation.id)
-        if removal.membership_id in set(leaving)
-    ]
-    other_rows.update_removals(connection, done, done_seq=seq)
-    conversation_rows.add_members(
-        connection,
-        [
-            {
-                "conversation_id": conversation.id,
-                "device_id": each.device.id,
-                "account_id": each.account.id,
-                "leaf": each.effect.leaf,
-                "key_hash": each.effect.key_hash,
-                "added_seq": seq,
-                "cursor": seq,
-            }
-            for each in changes.joining
-        ],
-    )
-
-
-def _change_conversation(
-    connection: Connection,
-    context: Context,
-    conversation: Conversation,
-    *,
-    seq: int,
-    facts: GroupFacts,
-) -> None:
-    pending = other_rows.pending_removals(connection, conversation.id)
-    conversation_rows.update_conversation(
-        connection,
-        conversation.id,
-        last_seq=seq,
-        head_seq=seq,
-        commit_seq=seq,
-        epoch=facts.epoch,
-        pending=len(pending),
-        members_version=new_version(context),
-        **policy_columns(facts.policy),
-    )
-
-
-def _welcome(
-    connection: Connection,
-    conversation: Conversation,
-    changes: Changes,
-    commit_id: int,
-    *,
-    seq: int,
-    welcome: bytes,
-) -> list[Event]:
-    rows = [each.device.id for each in changes.joining]
-    numbers = log_rows.store_welcome(connection, rows, commit_id)
-    reached("relay_welcome")
-    return [
-        WelcomeStored(
-            each.device.device, InboxEntry(number, conversation.conversation, seq, welcome)
-        )
-        for each, number in zip(changes.joining, numbers, strict=True)
-    ]
-
-
-def _tell_accounts(conversation: Conversation, place: _Place, changes: Changes) -> list[Event]:
-    """The other devices of accounts that come in learn that they may, too."""
-    known = {member.account for member in place.members}
-    names = dict.fromkeys(each.account.name for each in changes.joining)
-    fresh = tuple(name for name in names if name not in known)
-    if not fresh:
-        return []
-    return [ToAccounts(fresh, ConversationChanged(conversation.conversation))]
 
 
 def _refused(text: str) -> WireError:

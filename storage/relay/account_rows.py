@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
+from storage.relay.prepared import Prepared
 from storage.relay.rows import chunks, columns_of, inserted_id, many, one
 from storage.relay.schema import accounts, devices, retired_roots, settings
 
@@ -67,7 +68,7 @@ def lasts(until_ms: int, now_ms: int) -> bool:
 
 
 _account = select(*columns_of(accounts, Account))
-_by_id = _account.where(accounts.c.id == bindparam("id"))
+_by_id = Prepared(_account.where(accounts.c.id == bindparam("id")), Account)
 _by_name = _account.where(accounts.c.name == bindparam("name"))
 _by_email = _account.where(accounts.c.email == bindparam("email"))
 _by_root = _account.where(accounts.c.root == bindparam("root"))
@@ -78,7 +79,7 @@ _of_account = _device.where(devices.c.account_id == bindparam("account_id")).ord
 
 def account_by_id(connection: Connection, account_id: int) -> Account:
     """The account of a row id that exists."""
-    found = one(connection, _by_id, Account, id=account_id)
+    found = _by_id.one(connection, {"id": account_id})
     assert found is not None
     return found
 

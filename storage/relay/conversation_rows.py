@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, func, insert, or_, select, update
 
+from storage.relay.prepared import Prepared
 from storage.relay.rows import chunks, columns_of, inserted_id, like_prefix, many, one
 from storage.relay.schema import accounts, conversations, devices, direct_roots, memberships
 
@@ -56,8 +57,14 @@ class Membership:
 
 
 _conversation = select(*columns_of(conversations, Conversation))
-_by_id = _conversation.where(conversations.c.conversation == bindparam("conversation"))
-_by_id_locked = _by_id.with_for_update()
+_matches = conversations.c.conversation == bindparam("id")
+_by_id = Prepared(_conversation.where(_matches), Conversation)
+_by_id_locked = Prepared(_conversation.where(_matches).with_for_update(), Conversation)
+_advance: Prepared[None] = Prepared(
+    update(conversations)
+    .where(conversations.c.id == bindparam("row"))
+    .values(last_seq=bindparam("seq"))
+)
 _by_row = _conversation.where(conversations.c.id == bindparam("id"))
 _by_row_locked = _by_row.with_for_update()
 _joined = memberships.join(devices, devices.c.id == memberships.c.device_id).join(
@@ -82,8 +89,7 @@ _readers = (
 
 def find(connection: Connection, conversation: bytes, *, lock: bool = False) -> Conversation | None:
     """The conversation with this id of 16 bytes; locked against other relays if so asked."""
-    query = _by_id_locked if lock else _by_id
-    return one(connection, query, Conversation, conversation=conversation)
+    return (_by_id_locked if lock else _by_id).one(connection, {"id": conversation})
 
 
 def find_row(connection: Connection, row: int, *, lock: bool = False) -> Conversation:
@@ -116,6 +122,11 @@ def insert_conversation(connection: Connection, roots: Sequence[bytes], **values
 def update_conversation(connection: Connection, row: int, **values: Any) -> None:
     """Change columns of a conversation."""
     connection.execute(update(conversations).where(conversations.c.id == row), values)
+
+
+def advance(connection: Connection, row: int, last_seq: int) -> None:
+    """Move the end of a log."""
+    _advance.run(connection, {"row": row, "seq": last_seq})
 
 
 def founded_by(connection: Connection, account_id: int) -> int:

@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
+from storage.relay.prepared import Prepared
 from storage.relay.rows import chunks, columns_of, inserted_id, many, one
 from storage.relay.schema import commits, conversations, devices, entries, inbox, nodes, votes
 
@@ -53,11 +54,21 @@ class InboxRow:
     welcome: bytes = field(repr=False)
 
 
+def _pair(row: int, seq: int) -> tuple[int, int]:
+    return row, seq
+
+
 _entry = select(*columns_of(entries, StoredEntry))
-_insert_entry = insert(entries)
-_of_transaction = select(entries.c.conversation_id, entries.c.seq).where(
-    entries.c.device_id == bindparam("device_id"),
-    entries.c.transaction_id == bindparam("transaction_id"),
+_insert_entry: Prepared[None] = Prepared(
+    insert(entries),
+    names=("conversation_id", "seq", "device_id", "transaction_id", "arrived_ms", "message"),
+)
+_of_transaction: Prepared[tuple[int, int]] = Prepared(
+    select(entries.c.conversation_id, entries.c.seq).where(
+        entries.c.device_id == bindparam("device_id"),
+        entries.c.transaction_id == bindparam("transaction_id"),
+    ),
+    _pair,
 )
 _commit = select(*columns_of(commits, Commit))
 _commit_at = _commit.where(
@@ -65,9 +76,28 @@ _commit_at = _commit.where(
 )
 
 
-def insert_entry(connection: Connection, **values: Any) -> None:
+def insert_entry(
+    connection: Connection,
+    *,
+    conversation_id: int,
+    seq: int,
+    arrived_ms: int,
+    message: bytes,
+    device_id: int | None = None,
+    transaction_id: bytes | None = None,
+) -> None:
     """Add an entry. IntegrityError for a second one of the same transaction or number."""
-    connection.execute(_insert_entry, values)
+    _insert_entry.run(
+        connection,
+        {
+            "conversation_id": conversation_id,
+            "seq": seq,
+            "device_id": device_id,
+            "transaction_id": transaction_id,
+            "arrived_ms": arrived_ms,
+            "message": message,
+        },
+    )
 
 
 def entry_of_transaction(
@@ -75,8 +105,7 @@ def entry_of_transaction(
 ) -> tuple[int, int] | None:
     """(conversation row, seq) of what a device stored under a transaction id, or None."""
     values = {"device_id": device_row, "transaction_id": transaction_id}
-    row = connection.execute(_of_transaction, values).one_or_none()
-    return None if row is None else (row[0], row[1])
+    return _of_transaction.one(connection, values)
 
 
 def entries_between(

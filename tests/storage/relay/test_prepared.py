@@ -1,0 +1,62 @@
+"""Statements that go straight to the driver behave as SQLAlchemy's own, on each database."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from sqlalchemy import bindparam, insert, select
+
+from storage.relay.database import Collision
+from storage.relay.errors import Unavailable
+from storage.relay.prepared import Prepared
+from storage.relay.schema import accounts, settings
+from tests.relay.actors import DATABASES, World, empty_database
+
+
+class Found(NamedTuple):
+    name: str
+    root: bytes
+    is_admin: bool
+
+
+PUT: Prepared[None] = Prepared(insert(settings), names=("name", "value"))
+FIND = Prepared(
+    select(accounts.c.name, accounts.c.root, accounts.c.is_admin).where(
+        accounts.c.name == bindparam("who")
+    ),
+    Found,
+)
+
+
+@pytest.mark.parametrize("kind", DATABASES)
+def test_a_row_has_the_columns_types(kind: str, tmp_path: Path) -> None:
+    with empty_database(kind, tmp_path) as database:
+        alice = World(database).account("Alice")
+        with database.read() as connection:
+            found = FIND.one(connection, {"who": "alice"})
+            assert found == Found("alice", alice.root.identity, False)
+            assert type(found.is_admin) is bool
+            assert type(found.root) is bytes
+            assert FIND.one(connection, {"who": "nobody"}) is None
+
+
+@pytest.mark.parametrize("kind", DATABASES)
+def test_a_lost_race_is_a_collision(kind: str, tmp_path: Path) -> None:
+    with empty_database(kind, tmp_path) as database:
+        with database.write() as connection:
+            PUT.run(connection, {"name": "a", "value": "b"})
+        with pytest.raises(Collision), database.write() as connection:
+            PUT.run(connection, {"name": "a", "value": "c"})
+
+
+def test_a_failing_database_is_unavailable(tmp_path: Path) -> None:
+    with empty_database("sqlite", tmp_path) as database:
+        with database.write() as connection:
+            connection.exec_driver_sql("DROP TABLE settings")
+        row = {"name": "canary", "value": "canary"}
+        failing = pytest.raises(Unavailable, match="no such table")
+        with failing as caught, database.write() as connection:
+            PUT.run(connection, row)
+        assert "canary" not in str(caught.value.__cause__)
