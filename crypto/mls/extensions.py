@@ -4,7 +4,7 @@ Never interprets a type that it does not know, and never drops or reorders one.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 
 from crypto.errors import PeerError
@@ -28,10 +28,13 @@ DEFAULT_EXTENSION_TYPES = frozenset(range(1, 6))
 
 @dataclass(frozen=True, slots=True)
 class Extension:
-    """One extension: its type (16 bits) and its data, as they stand on the wire. Section 7.2."""
+    """One extension: its type (16 bits) and its data, as they stand on the wire. Section 7.2.
+
+    The data is not shown: a Welcome's encrypted GroupInfo may carry a secret in it.
+    """
 
     type: int
-    data: bytes
+    data: bytes = field(repr=False)
 
     def encode(self) -> bytes:
         """The `Extension` struct."""

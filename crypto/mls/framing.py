@@ -4,7 +4,7 @@ Never encrypts, never holds a secret, and never looks inside a Proposal or Commi
 bytes. RFC 9420, section 6.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 
 from crypto.errors import PeerError, UsageError
@@ -114,7 +114,7 @@ class FramedContent:
     sender: Sender
     authenticated_data: bytes
     content_type: ContentType
-    content: bytes
+    content: bytes = field(repr=False)
 
     def body(self) -> bytes:
         """`content` as it stands inside a struct: application data behind its length."""

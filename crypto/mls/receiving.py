@@ -3,7 +3,7 @@
 Never applies anything, and never moves a ratchet for what does not verify. RFC 9420, section 6.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from crypto.errors import PeerError
 from crypto.mls import private_message, public_message
@@ -33,7 +33,7 @@ class ApplicationMessage:
     sender_leaf: int
     generation: int
     authenticated_data: bytes
-    data: bytes
+    data: bytes = field(repr=False)
 
 
 def unprotect(group: G, message: bytes) -> tuple[G, ApplicationMessage]:
