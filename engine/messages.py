@@ -14,6 +14,7 @@ from engine.conversation import State
 from engine.direct import Directs
 from engine.events import Outgoing
 from engine.hub import Hub, is_ready, unavailable
+from engine.killpoints import reached
 from engine.live import Live
 from engine.numbers import number_of
 from engine.outbox import Outbox, text_of
@@ -120,6 +121,7 @@ class Messages:
             )
 
         row = await self._hub.context.store.run(work)
+        reached("queued")
         if kind == TEXT:
             self._hub.emit(Outgoing(id=number.hex(), state="queued", conversation=title))
         return row
