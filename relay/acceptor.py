@@ -178,7 +178,6 @@ class Acceptor:
         except (OSError, ssl.SSLError, asyncio.CancelledError) as error:
             self._metrics.tls_failures += 1
             self._strangers.remove(arrival.key, arrival)
-            peer.close()
             name = type(error).__name__
             logs.event(_log, logging.DEBUG, "no TLS", connection=arrival.number, error=name)
             return

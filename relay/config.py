@@ -14,6 +14,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from relay.errors import StartError
+from wire.errors import WireError
+from wire.limits import MAX_QUERY_BYTES
+from wire.link import parse_server
 
 ENVIRONMENT_PREFIX: Final = "SOTTO_"
 _MAX_CONFIG_BYTES: Final = 1 << 20
@@ -152,5 +155,12 @@ def _check(config: Config) -> None:
         raise StartError(f"The log level is one of: {', '.join(_LEVELS)}.")
     if config.retention_days < 1:
         raise StartError("Entries are kept for one day at least.")
+    if len(config.greeting) > MAX_QUERY_BYTES:
+        raise StartError(f"The greeting has at most {MAX_QUERY_BYTES} characters.")
+    if config.public is not None:
+        try:
+            parse_server(config.public)
+        except WireError as error:
+            raise StartError(f"--public: {error.text}") from None
     if config.bus is not None:
         raise StartError("A bus between relays comes with a later version: leave --bus out.")

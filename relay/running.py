@@ -35,7 +35,8 @@ from relay.reminders import waiting_removes
 from relay.services import Services
 from relay.startup import Opened, load_tls
 from relay.strangers import Strangers
-from relay.worker import reader, writer
+from relay.worker import Worker, reader, writer
+from wire.errors import WireError
 from wire.limits import PING_INTERVAL_S, PING_TIMEOUT_S
 from wire.pushes import Ended, EndReason
 
@@ -77,6 +78,7 @@ class Relay:
             tell=lambda outcome: self.services.bus.tell(outcome, None),
             failed=_log_failure,
         )
+        self._probes = (Probe(self.services.writer), Probe(self.services.reader))
         self._ticks = 0
         self._timer: asyncio.TimerHandle | None = None
         self._add_gauges()
@@ -165,8 +167,7 @@ class Relay:
         return http.Page(200, render(self.services.metrics))
 
     def _is_healthy(self) -> bool:
-        services = self.services
-        return services.writer.waiting() < 1024 and services.reader.waiting() < 1024
+        return all(probe.is_well for probe in self._probes)
 
     def _add_gauges(self) -> None:
         services = self.services
@@ -194,6 +195,8 @@ class Relay:
             self._end_late(now_s)
         if self._ticks % int(_BEAT / TICK_S) == 0:
             self._look_for_silence()
+            for probe in self._probes:
+                probe.begin()
         self._timer = services.loop.call_later(TICK_S, self._tick)
 
     def _end_late(self, now_s: float) -> None:
@@ -212,6 +215,31 @@ class Relay:
                 connection.cut()
             elif connection.silence * _BEAT == PING_INTERVAL_S:
                 connection.ping()
+
+
+class Probe:
+    """Whether a database thread answers: asked every few seconds, told at once."""
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+        self._is_out = False
+        self.is_well = True
+
+    def begin(self) -> None:
+        """Ask; a thread that has not answered the last time is not well."""
+        if self._is_out:
+            self.is_well = False
+            return
+        try:
+            self._worker.submit(lambda _database: None, self.finish)
+            self._is_out = True
+        except WireError:
+            self.is_well = False
+
+    def finish(self, result: Exception | None) -> None:
+        """Take the answer."""
+        self._is_out = False
+        self.is_well = not isinstance(result, Exception)
 
 
 def _services(config: Config, belongings: Opened) -> Services:

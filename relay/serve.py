@@ -72,7 +72,7 @@ def _banner(config: Config, belongings: Opened, port: int, warnings: list[str | 
         public = parse_server(config.public)
         address = Address(public.host, public.port, own)
     said = tuple(warning for warning in warnings if warning is not None)
-    return Banner(f"{config.host}:{port}", address, belongings.admin_code, said)
+    return Banner(Address(config.host, port).server, address, belongings.admin_code, said)
 
 
 def _harden(config: Config) -> list[str | None]:

@@ -126,7 +126,7 @@ def bind(host: str, port: int) -> list[socket.socket]:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             if family == socket.AF_INET6:
                 listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-            listener.bind(address)
+            listener.bind((address[0], port, *address[2:]))
             port = listener.getsockname()[1]  # the same on every address when 0 was asked for
     except OSError as error:
         for listener in sockets:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +13,12 @@ from typing import Any
 
 from relay.config import Config
 from relay.context import Limits
+from relay.operator import Operator
 from relay.running import Relay
+from relay.serve import new_loop
 from relay.startup import Opened, bind, load_tls, opened
+from tests.relay.client import Client, connect, new_device
+from wire import replies
 
 
 @dataclass
@@ -43,3 +48,22 @@ async def live(folder: Path, **settings: Any) -> AsyncIterator[Live]:
             yield Live(relay, port, belongings)
         finally:
             await relay.drain()
+
+
+def run(scenario: Coroutine[Any, Any, None]) -> None:
+    """Run a test's scenario on the loop that a relay has."""
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        runner.run(scenario)
+
+
+async def member(relay: Live, name: str) -> Client:
+    """Return the client of a new account."""
+    client = await connect(relay.port)
+    reply = await client.register(new_device(name))
+    assert isinstance(reply, replies.LoggedIn), reply
+    return client
+
+
+async def operate(relay: Live, **command: str) -> dict[str, Any]:
+    """Carry out an operator's command in the running relay."""
+    return await Operator(relay.relay.services).handle(command)

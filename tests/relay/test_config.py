@@ -31,6 +31,8 @@ def test_flags_win_over_environment_over_file_over_defaults(tmp_path: Path) -> N
         ({"insecure": True, "host": "0.0.0.0"}, "--insecure"),
         ({"retention_days": "0"}, "one day"),
         ({"bus": "nats://x"}, "--bus"),
+        ({"public": "not a host"}, "--public"),
+        ({"greeting": "x" * 257}, "greeting"),
     ],
 )
 def test_what_makes_no_sense_is_named(flags: dict[str, object], says: str) -> None:

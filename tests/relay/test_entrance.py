@@ -13,8 +13,7 @@ import pytest
 from relay import gate, logs, passwords
 from relay.handshake import State
 from tests.relay.client import PASSWORD, connect, new_device
-from tests.relay.live import live
-from tests.relay.test_running import operate, run
+from tests.relay.live import live, operate, run
 from wire import pushes, replies, requests
 
 

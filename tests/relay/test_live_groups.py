@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from relay.pace import Result
-from relay.serve import new_loop
 from tests.relay import client as wire_client
 from tests.relay.actors import Device, World
 from tests.relay.client import Client, connect
-from tests.relay.live import Live, live
-from tests.relay.test_running import operate
+from tests.relay.live import Live, live, operate, run
 from wire import pushes, replies, requests
 from wire.limits import COMMIT_PACE_S
-
-
-def run(scenario: Coroutine[Any, Any, None]) -> None:
-    with asyncio.Runner(loop_factory=new_loop) as runner:
-        runner.run(scenario)
 
 
 @dataclass
