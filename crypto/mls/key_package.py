@@ -10,6 +10,7 @@ from crypto.errors import PeerError, UsageError
 from crypto.mls.codec import Reader, decode_all, u16, vector
 from crypto.mls.credential import Credential
 from crypto.mls.extensions import (
+    DEFAULT_EXTENSION_TYPES,
     Extension,
     ExtensionType,
     encode_extensions,
@@ -73,6 +74,11 @@ class KeyPackage:
         if self.leaf_node.content.source != LeafNodeSource.KEY_PACKAGE:
             raise PeerError("VAL-7.3-7", "the leaf was not made for a key package")
         check_leaf_alone(suite, self.leaf_node)
+        # "Extensions included in the extensions or leaf_node.extensions fields MUST be included in
+        # the leaf_node.capabilities field" (10)
+        claimed = DEFAULT_EXTENSION_TYPES.union(self.leaf_node.capabilities.extensions)
+        if any(extension.type not in claimed for extension in self.extensions):
+            raise PeerError("VAL-10-3", "the leaf does not support the package's extensions")
         suite.check_encryption_key(self.init_key)
         # "Verify that the value of leaf_node.encryption_key is different from the value of the
         # init_key field" (10.1)

@@ -5,12 +5,13 @@ from dataclasses import replace
 import pytest
 
 from crypto.errors import PeerError, UsageError
+from crypto.mls.extensions import Extension
 from crypto.mls.framing import WireFormat, wrap
 from crypto.mls.key_package import KeyPackage, OwnKeyPackage, make_key_package, validate
 from crypto.mls.leaf_node import LeafNodeSource, sign_leaf
 from crypto.mls.messages import decode_message, encode_message
 from crypto.mls.suite import SUITE_1
-from tests.crypto.mls.clients import config, key_package, leaf_content, signing_key
+from tests.crypto.mls.clients import EXTENSION, config, key_package, leaf_content, signing_key
 from tests.crypto.mls.test_leaf_doors import signed_key_package
 
 
@@ -43,6 +44,16 @@ def test_a_key_package_needs_a_leaf_of_its_own() -> None:
         signer=signing_key("alice"),
     )
     assert _refused(signed_key_package(leaf, signing_key("alice"))) == "VAL-7.3-7"
+
+
+def test_a_key_package_carries_only_extensions_that_its_leaf_claims() -> None:
+    own = make_key_package(SUITE_1, config("alice"))
+    leaf = KeyPackage.decode(own.encoded).leaf_node
+    signer = signing_key("alice")
+    claimed, other = Extension(EXTENSION, b"x"), Extension(0xF00D, b"x")
+    validate(signed_key_package(leaf, signer, [claimed]), now_s=0, max_lifetime_s=2**64)
+    package = signed_key_package(leaf, signer, [claimed, other])
+    assert _refused(package, now_s=0, max_lifetime_s=2**64) == "VAL-10-3"
 
 
 def test_a_key_package_of_an_unknown_suite_is_refused() -> None:

@@ -1,6 +1,6 @@
 """Every way in which a leaf can be wrong, through every door by which a leaf comes in."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import pytest
@@ -138,9 +138,11 @@ def _wrong_key_package(wrong: Wrong, members: Members) -> KeyPackage:
     return signed_key_package(leaf, signer)
 
 
-def signed_key_package(leaf: LeafNode, signer: Signer) -> KeyPackage:
+def signed_key_package(
+    leaf: LeafNode, signer: Signer, extensions: Sequence[Extension] = ()
+) -> KeyPackage:
     init_key = SUITE_1.generate_key_pair()[1]
-    signed = b"\x00\x01\x00\x01" + vector(init_key) + leaf.encoded + encode_extensions(())
+    signed = b"\x00\x01\x00\x01" + vector(init_key) + leaf.encoded + encode_extensions(extensions)
     signature = SUITE_1.sign_with_label(signer, SIGN_LABEL, signed)
     return KeyPackage.decode(signed + vector(signature))
 
