@@ -96,6 +96,10 @@ class _Received(Generic[G]):
 
     @classmethod
     def open(cls, group: G, message: bytes) -> "_Received[G]":
+        if group.is_closed:
+            # "the client MUST NOT use the group to send messages anymore" (12.4.2): a Commit after
+            # the one that founds it anew would open it again.
+            raise PeerError("VAL-12.4.2-4", "the group is being founded anew")
         opened = open_handshake(group, message, ContentType.COMMIT)
         commit = decode_commit(opened.content.content)
         sender = opened.content.sender
@@ -115,6 +119,8 @@ class _Received(Generic[G]):
         applied = self._applied()
         committer = applied.tree.next_free() if self.is_external else self.sender.index
         tree, census = self._merged(applied, committer)
+        # Before the question who is removed: whoever is must refuse what all others refuse.
+        init_secret = self._init_secret(applied)
         old_member, path_leaf = self._old_member(applied), None
         changes = applied.changes
         if self.commit.path is not None:
@@ -132,7 +138,9 @@ class _Received(Generic[G]):
             changes,
             path_leaf,
             old_member,
-            None if is_removed else self._next(applied, committer, tree, census, psks),
+            None
+            if is_removed
+            else self._next(applied, committer, tree, census, psks, init_secret=init_secret),
         )
 
     def _applied(self) -> Applied:
@@ -198,11 +206,12 @@ class _Received(Generic[G]):
         tree: RatchetTree,
         census: Census,
         psks: Mapping[bytes, bytes],
+        *,
+        init_secret: bytes,
     ) -> G:
         group = self.group
         provisional = provisional_context(group.context, applied, tree)
         # What fails for everybody comes before what may fail for this member alone.
-        init_secret = self._init_secret(applied)
         psk_secret = combined_psks(group.suite, applied.psks, psks, state=group)
         private_keys, commit_secret = self._opened_path(
             applied, committer, tree, provisional.encode()

@@ -198,6 +198,15 @@ def test_after_reinit_nobody_sends() -> None:
             group.draft()
 
 
+def test_after_reinit_no_commit_opens_the_group_again() -> None:
+    members = group_of("alice", "bob")
+    commit = members["alice"].draft([_reinit()]).finish(signer=signing_key("alice"))
+    bob = members["bob"].stage(commit.message).group
+    assert bob is not None
+    again = forged(commit.group, "alice")
+    assert _code(bob, again) == "VAL-12.4.2-4"
+
+
 def test_a32_a_low_order_point_for_one_member_is_unusable_for_it_alone() -> None:
     members = _members()
 

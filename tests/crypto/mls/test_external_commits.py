@@ -116,6 +116,14 @@ def test_a29_a_resync_keeps_no_key_of_the_leaf_that_it_removes() -> None:
     assert _code(members["carol"], commit) == "VAL-7.3-10"
 
 
+def test_who_is_removed_refuses_what_the_others_refuse() -> None:
+    members = _members()
+    base, _ = _outside(members)
+    commit = forged_from_outside(base, "dave", [ExternalInit(bytes(32)), Remove(1)])
+    assert _code(members["carol"], commit) == "bad_public_key"
+    assert _code(members["bob"], commit) == "bad_public_key"
+
+
 def test_joining_twice_with_one_signature_key_is_refused() -> None:
     members = _members()
     alice = members["alice"]
