@@ -6,34 +6,19 @@ test changes before it is sent.
 
 from __future__ import annotations
 
-import atexit
 import dataclasses
-import itertools
 import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cache
-from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
-import pytest
-from sqlalchemy import Connection, create_engine, delete, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import Connection
 
 from crypto.ed25519 import SigningKey
 from crypto.identity import RootKey, certify_device, certify_root, device_id
 from crypto.labels import Purpose, sign
 from crypto.mls.credential import Credential
-from crypto.mls.extensions import (
-    Extension,
-    ExternalSender,
-    RequiredCapabilities,
-    external_senders_extension,
-)
 from crypto.mls.group import (
-    Change,
     Group,
     KeyPackage,
     LeafConfig,
@@ -51,130 +36,26 @@ from crypto.mls.group import (
 from crypto.mls.proposals import Add, Proposal, Remove
 from crypto.mls.suite import SUITE_1
 from relay import accounts, append, conversations, history, keypackages, logins, passwords
-from relay.context import Context, Limits, Proof, Who
-from relay.group_facts import RELAY_CREDENTIAL
-from relay.outcome import Event, Outcome, Stored, ToAccounts, ToDevices, ToEverybody
-from relay.worker import run_batch
-from storage.relay.database import Database, open_database, parse_url
-from storage.relay.migrate import HEAD, migrate, schema_version
-from storage.relay.schema import metadata
+from relay.context import Proof, Who
+from relay.outcome import Outcome
+from tests.relay.worlds import (
+    Relay,
+    effect_of,
+    fresh_transaction,
+    group_extensions,
+    replace_struct,
+    rid,
+    sender_type,
+)
 from wire import replies, requests
-from wire.codec import decode_from_relay, decode_request, encode
-from wire.entry import Effect, EffectKind, EntryData, Order, OrderKind, encode_data
-from wire.errors import WireError
-from wire.policy import LOBBY_POLICY, POLICY_EXTENSION, JoinRule, Kind, Policy, encode_policy
+from wire.entry import EntryData, Order, OrderKind, encode_data
+from wire.policy import LOBBY_POLICY, POLICY_EXTENSION, JoinRule, Kind, Policy
 
 PASSWORD = "Correct7horse"
-START_MS = 1_700_000_000_000
-DATABASES = ("sqlite", "postgresql", "mariadb")
-_URLS = {
-    "postgresql": os.environ.get("SOTTO_TEST_POSTGRESQL", "postgresql://postgres@127.0.0.1/test"),
-    "mariadb": os.environ.get(
-        "SOTTO_TEST_MARIADB", "mariadb://root@localhost/test?unix_socket=/run/mysqld/mysqld.sock"
-    ),
-}
-_rids = itertools.count(1)
-_transactions = itertools.count(1)
 
 
-def rid() -> int:
-    """A fresh request number."""
-    return next(_rids)
-
-
-@contextmanager
-def empty_database(kind: str, folder: Path) -> Iterator[Database]:
-    """An open, empty database of a kind with its tables; skips the test when there is none."""
-    if kind == "sqlite":
-        database = open_database(f"sqlite:///{folder / 'relay.db'}")
-    else:
-        database = _server_database(kind)
-    try:
-        migrate(database)
-        yield database
-    finally:
-        database.close()
-
-
-def _server_database(kind: str) -> Database:
-    url = _own_database(kind)
-    if url is None:
-        pytest.skip(f"no {kind} server for tests here")
-    database = open_database(url)
-    with database.write() as connection:
-        if schema_version(connection) == HEAD:
-            for table in reversed(metadata.sorted_tables):
-                connection.execute(delete(table))
-    return database
-
-
-@cache
-def _own_database(kind: str) -> str | None:
-    """The URL of a database that only this process has, or None when there is no server."""
-    url = parse_url(_URLS[kind])
-    name = f"sotto_test_{os.getpid()}"
-    server = create_engine(url, isolation_level="AUTOCOMMIT")
-    try:
-        with server.connect() as connection:
-            connection.execute(text(f"DROP DATABASE IF EXISTS {name}"))
-            connection.execute(text(f"CREATE DATABASE {name}"))
-    except OperationalError:
-        return None
-
-    def drop() -> None:
-        with server.connect() as connection:
-            connection.execute(text(f"DROP DATABASE {name}"))
-        server.dispose()
-
-    atexit.register(drop)
-    return url.set(database=name).render_as_string(hide_password=False)
-
-
-class Clock:
-    """A clock that only the test moves."""
-
-    def __init__(self) -> None:
-        self.ms = START_MS
-
-    def __call__(self) -> int:
-        return self.ms
-
-
-class World:
-    """A relay's database and context, and the ways to run an operation on it."""
-
-    def __init__(self, database: Database, *, limits: Limits | None = None) -> None:
-        self.database = database
-        self.clock = Clock()
-        self.online: set[str] = set()
-        self.context = Context(
-            SigningKey.generate(),
-            os.urandom(32),
-            limits or Limits(bcrypt_cost=4),
-            now_ms=self.clock,
-            is_online=lambda account: account in self.online,
-        )
-
-    def run(self, job: Callable[[Connection], Any]) -> Any:
-        """Run a job as the writer would; raise what it raised."""
-        result = run_batch(self.database.write, [job])[0]
-        if isinstance(result, Exception):
-            raise result
-        return result
-
-    def do(self, operation: Any, who: Who, request: Any) -> Outcome:
-        """Run an operation on what really travels, and check that its answer can travel too."""
-        travelled = decode_request(encode(request))
-        outcome = self.run(lambda c: operation(c, self.context, who, travelled))
-        assert isinstance(outcome, Outcome)
-        if outcome.reply is not None:
-            assert decode_from_relay(encode(outcome.reply)) == outcome.reply
-        return outcome
-
-    def proof(self) -> Proof:
-        """What the devices of a connection sign."""
-        nonces = os.urandom(32), os.urandom(32)
-        return Proof(*nonces, self.context.signing_key.public, sha256(b"tls").digest())
+class World(Relay):
+    """A relay that people register at."""
 
     def account(self, name: str, **changes: Any) -> Device:
         """Register an account; return its first device."""
@@ -504,62 +385,3 @@ class Device:
         """Where another device stands."""
         members = self.groups[conversation].members()
         return next(m.leaf_index for m in members if m.signature_key == other.signer.public)
-
-
-def sender_type(message: bytes, conversation: bytes) -> bytes:
-    """The sender type of a PublicMessage."""
-    return message[4 + 1 + len(conversation) + 8 :][:1]
-
-
-def fresh_transaction() -> bytes:
-    """A transaction id that was not used."""
-    return next(_transactions).to_bytes(16, "big")
-
-
-def replace_struct(value: Any, changes: dict[str, Any]) -> Any:
-    """A msgspec struct with the fields among `changes` that it has."""
-    import msgspec
-
-    known = {name: new for name, new in changes.items() if name in value.__struct_fields__}
-    return msgspec.structs.replace(value, **known)
-
-
-def group_extensions(world: World, policy: Policy) -> tuple[Extension, ...]:
-    """What every conversation's GroupContext holds."""
-    required = RequiredCapabilities(extensions=(POLICY_EXTENSION,), credentials=(2,))
-    sender = ExternalSender(world.context.signing_key.public, RELAY_CREDENTIAL)
-    return (
-        required.extension(),
-        external_senders_extension((sender,)),
-        Extension(POLICY_EXTENSION, encode_policy(policy)),
-    )
-
-
-def effect_of(world: World, change: Change) -> Effect:
-    """What a commit declares of one change."""
-    from crypto.identity import verify_chain
-
-    identity = verify_chain(change.member.credential.certificates)
-    kind = EffectKind.ADDED if change.kind == "added" else EffectKind.REMOVED
-    key_hash = sha256(change.member.signature_key).digest()
-    return Effect(kind, identity.account, identity.device_id, change.leaf_index, key_hash)
-
-
-def code_of(call: Callable[[], Any]) -> str:
-    """The code of the WireError that a call raises."""
-    with pytest.raises(WireError) as caught:
-        call()
-    return caught.value.code.value
-
-
-def told(events: Sequence[Event], kind: type) -> list[Any]:
-    """The pushes of a kind among events."""
-    pushes = [
-        each.push for each in events if isinstance(each, ToDevices | ToAccounts | ToEverybody)
-    ]
-    return [push for push in pushes if isinstance(push, kind)]
-
-
-def stored(events: Sequence[Event]) -> list[Stored]:
-    """The stored entries among events."""
-    return [event for event in events if isinstance(event, Stored)]

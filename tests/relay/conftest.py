@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.relay.actors import DATABASES, World, empty_database
+from tests.relay.actors import World
+from tests.relay.databases import DATABASES, empty_database
 
 
 @pytest.fixture

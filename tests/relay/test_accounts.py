@@ -12,7 +12,8 @@ from crypto.identity import RootKey, certify_device, certify_root
 from relay import accounts, passwords
 from relay.admin_code import ensure_admin_code, replace_admin_code
 from relay.worker import run_batch
-from tests.relay.actors import PASSWORD, Device, World, code_of
+from tests.relay.actors import PASSWORD, Device, World
+from tests.relay.worlds import code_of
 
 
 def check(world: World, device: Device, **changes: Any) -> accounts.Registration:

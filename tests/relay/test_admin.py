@@ -10,7 +10,8 @@ from crypto.mls.proposals import Remove
 from relay import admin, append
 from relay.admin_code import ensure_admin_code
 from relay.outcome import AskCommit, EndSessions, Outcome
-from tests.relay.actors import Device, World, code_of, rid, stored, told
+from tests.relay.actors import Device, World
+from tests.relay.worlds import code_of, rid, stored, told
 from wire import replies, requests
 from wire.entry import OrderKind, decode_removal_data
 from wire.pushes import EndReason, Notice, NoticeKind

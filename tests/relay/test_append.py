@@ -14,7 +14,9 @@ from crypto.mls.suite import SUITE_1
 from relay import admin, append
 from relay.context import Limits
 from relay.worker import run_batch
-from tests.relay.actors import World, code_of, empty_database, group_extensions, rid, stored
+from tests.relay.actors import World
+from tests.relay.databases import empty_database
+from tests.relay.worlds import code_of, group_extensions, rid, stored
 from wire import replies, requests
 from wire.entry import Effect, EffectKind, EntryData, encode_data
 from wire.limits import MAX_MESSAGE_BYTES

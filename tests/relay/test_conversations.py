@@ -11,7 +11,9 @@ from sqlalchemy import Connection
 from relay import conversations
 from relay.context import Limits
 from relay.worker import run_batch
-from tests.relay.actors import Device, World, code_of, empty_database, rid
+from tests.relay.actors import Device, World
+from tests.relay.databases import empty_database
+from tests.relay.worlds import code_of, rid
 from wire import replies, requests
 from wire.errors import WireError
 from wire.policy import LOBBY_POLICY, JoinRule, Kind, Policy

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from relay import admin, directory
-from tests.relay.actors import World, code_of, rid
+from tests.relay.actors import World
+from tests.relay.worlds import code_of, rid
 from wire import replies, requests
 from wire.policy import JoinRule
 from wire.requests import Act

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from relay import history, leaving, verdicts
 from relay.outcome import AskCommit, WelcomeStored
-from tests.relay.actors import World, rid, stored
+from tests.relay.actors import World
+from tests.relay.worlds import rid, stored
 from wire import replies, requests
 from wire.entry import OrderKind
 from wire.pushes import ConversationChanged

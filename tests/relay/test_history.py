@@ -7,7 +7,8 @@ import pytest
 from relay import admin, append, history
 from relay.history import readable
 from storage.relay.conversation_rows import Membership
-from tests.relay.actors import Device, World, code_of, rid
+from tests.relay.actors import Device, World
+from tests.relay.worlds import code_of, rid
 from wire import replies, requests
 from wire.limits import MAX_FETCH_BYTES
 from wire.policy import Kind

@@ -16,7 +16,8 @@ from relay.worker import Worker, writer
 from storage.relay import account_rows, conversation_rows, retention_rows
 from storage.relay.checkpoint import checkpoint, wal_size_bytes
 from storage.relay.schema import commits, nodes
-from tests.relay.actors import Device, World, rid, told
+from tests.relay.actors import Device, World
+from tests.relay.worlds import rid, told
 from wire import replies, requests
 from wire.limits import DEFAULT_RETENTION_S
 from wire.pushes import Undone

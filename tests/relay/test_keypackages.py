@@ -11,7 +11,8 @@ from crypto.mls.suite import SUITE_1
 from relay import keypackages
 from relay.retention import delete_expired
 from relay.worker import run_batch
-from tests.relay.actors import Device, World, code_of, rid, told
+from tests.relay.actors import Device, World
+from tests.relay.worlds import code_of, rid, told
 from wire import replies, requests
 from wire.limits import KEY_PACKAGES_KEPT
 from wire.pushes import PackagesLow

@@ -10,7 +10,8 @@ from sqlalchemy import Connection
 from crypto.identity import RootKey, certify_root
 from relay import admin, leaving, logins
 from relay.outcome import AskCommit, EndSessions, ToEverybody
-from tests.relay.actors import Device, World, code_of, rid
+from tests.relay.actors import Device, World
+from tests.relay.worlds import code_of, rid
 from wire import replies, requests
 from wire.entry import OrderKind
 from wire.limits import MAX_MEMBER_DEVICES

@@ -9,7 +9,8 @@ from crypto.mls.framing import ContentType, SenderType, read_public_message
 from crypto.mls.proposals import Remove, decode_proposal
 from relay import admin, append, conversations, leaving
 from relay.outcome import AskCommit, Outcome
-from tests.relay.actors import Device, World, code_of, rid, stored, told
+from tests.relay.actors import Device, World
+from tests.relay.worlds import code_of, rid, stored, told
 from wire import replies, requests
 from wire.entry import OrderKind, decode_removal_data
 from wire.policy import LOBBY_POLICY, JoinRule

@@ -9,7 +9,8 @@ import pytest
 from relay import append, history, leaving, verdicts
 from relay.outcome import AskCommit, Event
 from storage.relay import conversation_rows
-from tests.relay.actors import Device, World, code_of, rid, stored, told
+from tests.relay.actors import Device, World
+from tests.relay.worlds import code_of, rid, stored, told
 from wire import replies, requests
 from wire.entry import OrderKind
 from wire.pushes import Tally, Undone

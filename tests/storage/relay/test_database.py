@@ -11,7 +11,7 @@ from sqlalchemy import text
 from storage.relay.database import Collision, Database, open_database, parse_url
 from storage.relay.durability import check_durability, read_setting, wanted_settings
 from storage.relay.errors import Unavailable, UnsafeDatabase
-from tests.relay.actors import DATABASES, empty_database
+from tests.relay.databases import DATABASES, empty_database
 
 
 def opened(folder: Path) -> Database:

@@ -16,7 +16,7 @@ from storage.relay.database import open_database
 from storage.relay.errors import UnknownSchema
 from storage.relay.migrate import HEAD, migrate, schema_version
 from storage.relay.schema import metadata
-from tests.relay.actors import DATABASES, empty_database
+from tests.relay.databases import DATABASES, empty_database
 
 VERSIONS = Path(module.__file__).parent / "migrations" / "versions"
 

@@ -12,7 +12,8 @@ from storage.relay.database import Collision
 from storage.relay.errors import Unavailable
 from storage.relay.prepared import Prepared
 from storage.relay.schema import accounts, settings
-from tests.relay.actors import DATABASES, World, empty_database
+from tests.relay.actors import World
+from tests.relay.databases import DATABASES, empty_database
 
 
 class Found(NamedTuple):
