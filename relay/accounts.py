@@ -47,7 +47,10 @@ def check_registration(request: Register, proof: Proof) -> Registration:
     """
     name = canonical_name(request.name)
     email = canonical_email(request.email) if request.email else None
-    if is_reserved(name) and not (name == ADMIN_NAME and request.admin_code):
+    if name == ADMIN_NAME and not request.admin_code:
+        text = "The name admin takes the code that the relay printed at its first start."
+        raise WireError(Code.BAD_ADMIN_CODE, text)
+    if is_reserved(name) and name != ADMIN_NAME:
         text = f"The name {name} is reserved. No account was made: choose another."
         raise WireError(Code.BAD_NAME, text)
     check_password(request.password, name, email=email)

@@ -97,10 +97,11 @@ class Terminal:
 
     def answer(self, question: str, answer: str) -> None:
         """Wait for a question at the end of the screen, then answer it."""
-        self._at_the_end(question)
+        self.wait_for_prompt(question)
         self.type(answer)
 
-    def _at_the_end(self, words: str) -> None:
+    def wait_for_prompt(self, words: str) -> None:
+        """Wait until the screen ends with these words."""
         deadline = time.monotonic() + WAIT_S
         with self._changed:
             while not self._text().rstrip().endswith(words.rstrip()):

@@ -32,7 +32,7 @@ def test_the_first_device_is_logged_in(world: World) -> None:
     [
         ({"name": "a b"}, "bad_name"),
         ({"name": "support"}, "bad_name"),
-        ({"name": "admin"}, "bad_name"),
+        ({"name": "admin"}, "bad_admin_code"),
         ({"name": "other"}, "bad_request"),
         ({"password": "short"}, "weak_password"),
         ({"password": "Password1"}, "weak_password"),

@@ -27,7 +27,7 @@ async def status(call: Call) -> list[str]:
     waiting = await call.session.outbox()
     lines = ["connected" if row["connected"] else "not connected: what you write is kept"]
     lines += [
-        f"  {clean_line(item['id'], cells=36)} to {clean_name(item['to'])}: "
+        f"  {clean_line(item['id'], cells=36)} to {clean_name(item['conversation'])}: "
         f"{clean_line(item['state'], cells=20)} {clean_line(item.get('text') or '', cells=60)}"
         for item in waiting
     ]
