@@ -193,7 +193,11 @@ class Account:
         packages = self.packages.refill(
             logged_in.packages, has_last_resort=logged_in.has_last_resort
         )
-        self.spawn(packages)
+        if logged_in.packages or logged_in.has_last_resort:
+            self.spawn(packages)
+        else:  # a new device: before `sync` says that all is done, it can be written to
+            with contextlib.suppress(WireError):
+                await packages
         if logged_in.is_admin != self.record.is_admin:
             await self.save(is_admin=logged_in.is_admin)
         await self._catch_up()
