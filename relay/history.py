@@ -169,14 +169,21 @@ def write_cursors(connection: Connection, context: Context) -> None:
 
 def write_acks(connection: Connection, seqs: Mapping[tuple[int, bytes], int]) -> None:
     """Move cursors forward, never back, and never beyond what the device may read."""
-    found: dict[bytes, Conversation | None] = {}
+    by_conversation: dict[bytes, dict[int, int]] = {}
     for (device_row, conversation), seq in seqs.items():
-        if conversation not in found:
-            found[conversation] = conversation_rows.find(connection, conversation)
-        known = found[conversation]
-        stays = conversation_rows.stays_of(connection, known.id, device_row) if known else []
-        if known is None or not stays:
-            continue
-        seq = min(seq, readable(stays, known.last_seq)[1])
-        behind = [stay.id for stay in stays if stay.cursor < seq]
-        conversation_rows.set_cursor(connection, behind, seq)
+        by_conversation.setdefault(conversation, {})[device_row] = seq
+    for conversation, cursors in by_conversation.items():
+        found = conversation_rows.find(connection, conversation)
+        if found is not None:
+            _move_cursors(connection, found, cursors)
+
+
+def _move_cursors(
+    connection: Connection, conversation: Conversation, cursors: Mapping[int, int]
+) -> None:
+    moved: dict[int, int] = {}
+    stays = conversation_rows.stays_of_devices(connection, conversation.id, cursors)
+    for device_row, own in stays.items():
+        seq = min(cursors[device_row], readable(own, conversation.last_seq)[1])
+        moved.update((stay.id, seq) for stay in own if stay.cursor < seq)
+    conversation_rows.set_cursors(connection, moved)

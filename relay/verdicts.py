@@ -142,6 +142,10 @@ def undo(connection: Connection, context: Context, row: int, commit: Commit) -> 
     Whom it added vanishes, whom it removed comes back, removals that it carried out wait again.
     """
     conversation = conversation_rows.find_row(connection, row, lock=True)
+    if log_rows.commit_at(connection, row, commit.parent_seq) is None:
+        # Too old: what it stood on was deleted with time. Who refuses it joins anew.
+        conversation_rows.update_conversation(connection, row, contested=0)
+        return ()
     readers = conversation_rows.readers(connection, row)
     events: list[Event] = []
     for each in _standing_on(connection, row, commit):

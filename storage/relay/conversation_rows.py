@@ -5,7 +5,7 @@ Never decides who may join or leave.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -269,9 +269,23 @@ def delete_stays(connection: Connection, ids: Iterable[int]) -> None:
         connection.execute(delete(memberships).where(memberships.c.id.in_(some)))
 
 
-def set_cursor(connection: Connection, ids: Iterable[int], cursor: int) -> None:
-    """Set what a device's stays have acknowledged."""
-    for some in chunks(ids):
-        connection.execute(
-            update(memberships).where(memberships.c.id.in_(some)), {"cursor": cursor}
-        )
+def stays_of_devices(
+    connection: Connection, row: int, devices_rows: Iterable[int]
+) -> dict[int, list[Membership]]:
+    """Every stay of some devices in one conversation, by device row, oldest first."""
+    found: dict[int, list[Membership]] = {}
+    for some in chunks(devices_rows):
+        query = _membership.where(
+            memberships.c.conversation_id == row, memberships.c.device_id.in_(some)
+        ).order_by(memberships.c.id)
+        for stay in many(connection, query, Membership):
+            found.setdefault(stay.device_id, []).append(stay)
+    return found
+
+
+def set_cursors(connection: Connection, cursors: Mapping[int, int]) -> None:
+    """Set what stays (by row id) have acknowledged."""
+    statement = update(memberships).where(memberships.c.id == bindparam("stay"))
+    rows = [{"stay": stay, "seq": seq} for stay, seq in sorted(cursors.items())]
+    if rows:
+        connection.execute(statement.values(cursor=bindparam("seq")), rows)

@@ -173,6 +173,17 @@ def test_deleting_gives_the_space_back(world: World) -> None:
     assert used() <= before
 
 
+def test_what_a_commit_stood_on_being_gone_it_stays(world: World) -> None:
+    alice, bob, room = pair(world)
+    alice.send_commit(room, alice.commit(room))
+    world.clock.ms += DEFAULT_RETENTION_S * 1000 + 1
+    clean(world, room)
+    vote = requests.Ack(rid(), room, 2, ((2, Verdict.REFUSED),))
+    assert told(bob.do(verdicts.ack, vote).events, Undone) == []
+    assert world.run(lambda c: verdicts.settle(c, world.context)).events == ()
+    assert isinstance(alice.say(room, b"on").reply, replies.Accepted)
+
+
 def test_idle_lobby_leaves_are_removed(world: World) -> None:
     alice, bob = world.account("Alice"), world.account("Bob")
     lobby, room = alice.lobby(), alice.room()
