@@ -197,9 +197,9 @@ class JsonClient:
             raise RpcFailure(answer["error"])
         return answer["result"]
 
-    def call(self, method: str, *, timeout_s: float = WAIT_S, **params: Any) -> Any:
+    def call(self, method: str, **params: Any) -> Any:
         """Return the result; raise RpcFailure."""
-        return self.finish(self.begin(method, **params), timeout_s=timeout_s)
+        return self.finish(self.begin(method, **params), timeout_s=2 * WAIT_S)
 
     def fails(self, code: str, method: str, **params: Any) -> RpcFailure:
         """Call a method that must be refused with `code`; return how."""
@@ -312,14 +312,16 @@ class People:
         return client
 
     def join(self, name: str, *, server: str | None = None, **more: Any) -> JsonClient:
-        """Open a client and register `name`."""
+        """Open a client and register `name`; return once others can write to it."""
         client = self.open(name, server=server)
         client.register(name, **more)
+        client.settle()
         return client
 
     def admin(self) -> JsonClient:
         client = self.open("admin")
         client.register("admin", admin_code=self.relay.admin_code)
+        client.settle()
         return client
 
     def end(self) -> None:
