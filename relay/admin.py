@@ -205,11 +205,6 @@ def announce(connection: Connection, context: Context, who: Who, request: Announ
     return Outcome(Ok(request.rid), events)
 
 
-def announce_as_operator(connection: Connection, context: Context, text: str) -> Outcome:
-    """The same from the command line."""
-    return Outcome(None, _announce(connection, context, OPERATOR, OPERATOR, text))
-
-
 def _announce(
     connection: Connection, context: Context, by: str, display: str, text: str
 ) -> tuple[Event, ...]:

@@ -23,7 +23,7 @@ from crypto.mls.framing import (
 )
 from crypto.mls.proposals import ExternalInit, PreSharedKey, Remove
 from crypto.mls.psk import ExternalPskId
-from wire.entry import EffectKind, EntryData, decode_entry_data
+from wire.entry import EntryData, decode_entry_data
 from wire.errors import Code, WireError
 from wire.limits import MAX_MESSAGE_BYTES
 
@@ -129,11 +129,6 @@ def _open_commit(commit: Commit) -> OpenCommit:
         raise _refused("The commit from outside has not the parts that one has.")
     key_hash = sha256(commit.path.leaf_node.signature_key).digest()
     return OpenCommit(key_hash, removed[0] if removed else None, psks[0] if psks else None)
-
-
-def added(data: EntryData) -> list[bytes]:
-    """The ids of the devices that an entry declares as added."""
-    return [each.device for each in data.effects if each.kind is EffectKind.ADDED]
 
 
 def _refused(text: str) -> WireError:

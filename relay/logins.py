@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from crypto.identity import Identity
 from relay.accounts import add_device, session
 from relay.context import Context, Proof, Who
-from relay.outcome import EndSessions, Event, Outcome, ToAccounts, ToEverybody
+from relay.outcome import EndSessions, Event, Outcome, ToEverybody
 from relay.proofs import check_chain, check_device_proof
 from relay.removals import revoke_devices
 from relay.rights import until_words
@@ -237,8 +237,3 @@ def mark_seen(connection: Connection, context: Context, who: Who) -> Outcome:
     """Note that a device was here until now: when its connection ends."""
     rows.update_device(connection, who.device_row, seen_ms=context.now_ms())
     return Outcome(None)
-
-
-def tell_devices(who: Who) -> ToAccounts:
-    """Tell the account's devices that its identity or devices changed."""
-    return ToAccounts((who.account,), RootChanged(who.account))
