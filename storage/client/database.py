@@ -107,20 +107,20 @@ def open_store(path: Path, key: bytes, *, create: bool = False) -> ClientStore:
 
 
 def unlock(raw: Any, key: bytes) -> None:
-    """Give the driver connection its raw key, and read a page to see that it fits."""
+    """Give the driver connection its raw key; the first page that is read shows whether it fits."""
     if len(key) != KEY_SIZE_BYTES:
         raise ValueError("a store key has 32 bytes")
     # SQLCipher would write a line to standard error for each page that it cannot read.
     raw.execute("PRAGMA cipher_log_level = NONE").fetchall()
     raw.execute(f"PRAGMA key = \"x'{key.hex()}'\"").fetchall()
     raw.execute("PRAGMA cipher_memory_security = ON").fetchall()
-    raw.execute("SELECT count(*) FROM sqlite_master").fetchall()
 
 
 def configure(raw: Any) -> None:
     """Set what durability and erasure rest on, and check that it took.
 
-    EXCLUSIVE keeps a second process out and needs no shared-memory file beside the store.
+    EXCLUSIVE keeps a second process out and needs no shared-memory file beside the store, if it is
+    set before the first page is read.
     """
     wanted = {
         "locking_mode": "exclusive",

@@ -11,7 +11,7 @@ from typing import Any, Final
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
 from alembic.script import ScriptDirectory
-from alembic.script.revision import ResolutionError
+from alembic.util import CommandError
 
 from storage.client.database import ClientStore
 from storage.errors import UNAVAILABLE, StoreError
@@ -27,15 +27,15 @@ def upgrade(store: ClientStore, *, folder: Path = MIGRATIONS) -> None:
     scripts = ScriptDirectory(str(folder))
 
     def steps(revision: Any, _context: MigrationContext) -> Any:
-        return scripts._upgrade_revs("head", revision)
+        try:
+            return scripts._upgrade_revs("head", revision)
+        except CommandError as error:  # it stands on a migration that is not in the folder
+            text = "A newer Sotto has written this store; use that one."
+            raise StoreError(UNAVAILABLE, text) from error
 
     with store.transaction() as connection:
         # Without `transactional_ddl` Alembic would commit after each step and tear the schema.
         options = {"fn": steps, "transactional_ddl": True}
         context = MigrationContext.configure(connection, opts=options)
-        try:
-            with Operations.context(context):
-                context.run_migrations()
-        except ResolutionError as error:
-            text = "A newer Sotto has written this store; use that one."
-            raise StoreError(UNAVAILABLE, text) from error
+        with Operations.context(context):
+            context.run_migrations()

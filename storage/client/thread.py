@@ -10,11 +10,12 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from sqlalchemy import Connection
+if TYPE_CHECKING:  # the database is loaded when a store is opened: a menu asks nobody for one
+    from sqlalchemy import Connection
 
-from storage.client.database import ClientStore, open_store
+    from storage.client.database import ClientStore
 
 T = TypeVar("T")
 
@@ -31,6 +32,8 @@ class StoreThread:
     @classmethod
     async def open(cls, path: Path, key: bytes, *, create: bool = False) -> StoreThread:
         """Open the store at `path` (see `database.open_store`) in a new thread."""
+        from storage.client.database import open_store
+
         executor = ThreadPoolExecutor(1, thread_name_prefix="store")
         opened: list[ClientStore] = []
         try:
