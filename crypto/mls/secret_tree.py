@@ -165,7 +165,7 @@ def from_rows(suite: Suite, stored: Mapping[str, bytes]) -> SecretTree:
     if not tree_math.is_full(leaf_count):
         raise PeerError("malformed", "a secret tree has a power of two of leaves")
     try:
-        return SecretTree(
+        tree = SecretTree(
             suite,
             leaf_count,
             _nodes_from_rows(stored, tree_math.node_count(leaf_count)),
@@ -174,6 +174,18 @@ def from_rows(suite: Suite, stored: Mapping[str, bytes]) -> SecretTree:
         )
     except (ValueError, IndexError, KeyError):
         raise PeerError("malformed", "a row of the secret tree is damaged") from None
+    _check_complete(tree)
+    return tree
+
+
+def _check_complete(tree: SecretTree) -> None:
+    """Raise unless each leaf has either both ratchets or one secret above it."""
+    spoken = [leaf for leaf, _ in tree.application.items()]
+    below = sum(1 << tree_math.level(NodeIndex(node)) for node, _ in tree.nodes.items())
+    if spoken != [leaf for leaf, _ in tree.handshake.items()]:
+        raise PeerError("malformed", "a leaf of the secret tree has one ratchet")
+    if below + len(spoken) != tree.leaf_count:
+        raise PeerError("malformed", "a row of the secret tree is missing")
 
 
 def _at(ratchets: PersistentVector[Ratchet], leaf: int) -> Ratchet | None:

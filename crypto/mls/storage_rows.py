@@ -72,13 +72,14 @@ def from_rows(kind: type[G], stored: Mapping[str, bytes]) -> G:
     own_leaf, level, is_closed = epoch.u32(), epoch.u8(), epoch.optional()
     interim, tag, secrets = epoch.vector(), epoch.vector(), read_epoch_secrets(epoch)
     epoch.done()
-    if level > DEEPEST:
-        raise PeerError("malformed", "the tree is too deep")
-    tree = RatchetTree(suite, _read_subtree(suite, stored, level, 0))
-    if tree.hash() != context.tree_hash:
+    tree = _read_tree(suite, stored, level)
+    if tree.hash() != context.tree_hash or tree.leaf(own_leaf) is None:
         raise PeerError("malformed", "rows of the tree are missing or damaged")
     private_keys, own_updates, past_psks = decode_all(stored[KEYS], _read_keys)
     secret_rows = {k[len(_RATCHETS) :]: row for k, row in stored.items() if k.startswith(_RATCHETS)}
+    secrets_of_messages = secret_tree.from_rows(suite, secret_rows)
+    if secrets_of_messages.leaf_count != tree.capacity:
+        raise PeerError("malformed", "the secret tree belongs to another tree")
     return kind(
         suite,
         context,
@@ -87,7 +88,7 @@ def from_rows(kind: type[G], stored: Mapping[str, bytes]) -> G:
         census=Census().moved(None, tree),
         private_keys=private_keys,
         secrets=secrets,
-        secret_tree=secret_tree.from_rows(suite, secret_rows),
+        secret_tree=secrets_of_messages,
         interim_transcript_hash=interim,
         confirmation_tag=tag,
         pending_proposals=decode_all(stored[PENDING], lambda reader: reader.items(_read_pending)),
@@ -147,6 +148,16 @@ def _node_row(subtree: Subtree) -> Iterator[tuple[str, bytes]]:
         return
     encoded = subtree.node.encoded if isinstance(subtree, LeafSlot) else subtree.node.encode()
     yield _node_name(subtree.level, subtree.first), encoded
+
+
+def _read_tree(suite: Suite, stored: Mapping[str, bytes], level: int) -> RatchetTree:
+    """The tree of the rows; one without a member in its right half is not built at all. 12.1.3."""
+    half = 1 << level >> 1
+    leaves = (name.split("/")[2] for name in stored if name.startswith(f"{_NODE}0/"))
+    last = max((int(leaf) for leaf in leaves if leaf.isdecimal()), default=0)
+    if level > DEEPEST or last < half:
+        raise PeerError("malformed", "rows of the tree are missing or damaged")
+    return RatchetTree(suite, _read_subtree(suite, stored, level, 0))
 
 
 def _read_subtree(suite: Suite, stored: Mapping[str, bytes], level: int, first: int) -> Subtree:

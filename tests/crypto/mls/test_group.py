@@ -204,6 +204,37 @@ def test_damaged_rows_are_found() -> None:
         assert found.value.code == "malformed"
 
 
+def test_no_row_can_be_missing() -> None:
+    members = group_of("alice", "bob", "carol", "dora", "erin")
+    _, message = members["alice"].protect(b"hi", signer=signing_key("alice"))
+    stored = rows(members["bob"].unprotect(message)[0])
+    assert {"ratchets/n/5", "ratchets/n/11", "ratchets/h/0", "ratchets/a/0"} <= stored.keys()
+    for missing in stored:
+        with pytest.raises(PeerError) as found:
+            from_rows({name: row for name, row in stored.items() if name != missing})
+        assert found.value.code == "malformed"
+
+
+def test_rows_of_different_groups_do_not_make_one() -> None:
+    small, large = (rows(group_of(*n)["alice"]) for n in (["alice", "b"], ["alice", *"bcdef"]))
+    mixed = {n: row for n, row in small.items() if not n.startswith("ratchets/")}
+    mixed |= {n: row for n, row in large.items() if n.startswith("ratchets/")}
+    with pytest.raises(PeerError) as found:
+        from_rows(mixed)
+    assert found.value.code == "malformed"
+
+
+def test_a_damaged_depth_builds_no_giant_tree() -> None:
+    group = group_of("alice", "bob")["alice"]
+    stored = rows(group)
+    at = len(group.context.encode()) + 4
+    epoch = stored["epoch"]
+    assert epoch[at] == group.tree.root.level
+    with pytest.raises(PeerError) as found:
+        from_rows(stored | {"epoch": epoch[:at] + b"\x20" + epoch[at + 1 :]})
+    assert found.value.code == "malformed"
+
+
 def test_a_message_changes_a_few_rows_however_large_the_group() -> None:
     members = group_of(*(f"m{number}" for number in range(33)))
     first, message = members["m0"].protect(b"1", signer=signing_key("m0"))
