@@ -64,11 +64,13 @@ class Relay:
 
     @property
     def admin_code(self) -> str:
-        """The code that the relay printed at its first start."""
-        for line in self.log.read_text().splitlines():
-            if "admin code" in line.lower():
-                return line.rsplit(maxsplit=1)[-1]
-        raise AssertionError("the relay printed no admin code")
+        """The code that the relay printed at its first start (it listens just before)."""
+        wait_until(lambda: bool(self._printed("Admin code")), "the admin code")
+        return self._printed("Admin code")[0].rsplit(maxsplit=1)[-1]
+
+    def _printed(self, words: str) -> list[str]:
+        lines = self.log.read_text().splitlines(keepends=True)
+        return [line for line in lines if line.startswith(words) and line.endswith("\n")]
 
     def start(self) -> Relay:
         command = [sys.executable, str(ROOT / "server.py"), "serve", "--port", str(self.port)]
