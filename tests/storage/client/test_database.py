@@ -297,7 +297,7 @@ def test_an_error_shows_no_value_of_a_row(tmp_path: Path) -> None:
 
 def test_secrets_go_with_their_conversation(tmp_path: Path) -> None:
 
-    tables = {
+    tables: dict[Any, dict[str, Any]] = {
         schema.group_rows: {"key": "x", "value": CANARY},
         schema.running_hashes: {"seq": 1, "hash": CANARY},
         schema.pending_commits: {"transaction_id": b"t", "message": CANARY, "rows": CANARY},
