@@ -18,6 +18,7 @@ HOST, PORT = "127.0.0.1", 5000
 PORTS_TRIED = 20
 START_TIMEOUT_S = 20.0
 STOP_TIMEOUT_S = 15.0
+SERVING = b'"event": "serving"'
 ADMIN_CODE_LINE = "Admin code"  # how the relay's banner begins that line
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -83,11 +84,12 @@ def _launch(port: int) -> bool:
     log = folder / "relay.log"
     command = [sys.executable, str(ROOT / "server.py"), "serve", "--host", HOST]
     command += ["--port", str(port), "--data", str(folder)]
+    before = log.stat().st_size if log.exists() else 0
     with open(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab") as output:
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
         )
-    if not _wait_until_it_listens(process, port):
+    if not _wait_until_it_serves(process, log, before):
         print(f"The relay did not start. What it said is in {log}")
         return False
     _write_number("pid", process.pid)
@@ -107,10 +109,11 @@ def _show_admin_code(log: Path) -> None:
             log.write_text("")  # shown once, kept nowhere
 
 
-def _wait_until_it_listens(process: subprocess.Popen[bytes], port: int) -> bool:
+def _wait_until_it_serves(process: subprocess.Popen[bytes], log: Path, before: int) -> bool:
+    """Wait for the line that the relay logs once it listens and has said all about itself."""
     deadline = time.monotonic() + START_TIMEOUT_S
     while time.monotonic() < deadline and process.poll() is None:
-        if _is_listening(port):
+        if SERVING in log.read_bytes()[before:]:
             return True
         time.sleep(0.02)
     return False
