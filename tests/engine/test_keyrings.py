@@ -19,10 +19,10 @@ KEY = bytes(range(32))
 class Kept(KeyringBackend):
     """A keyring of the test's own; `priority` 5 is what the systems' keyrings have."""
 
-    priority = 5.0  # type: ignore[assignment]
+    priority = 5.0
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.kept: dict[tuple[str, str], str] = {}
 
     def get_password(self, service: str, username: str) -> str | None:
@@ -38,7 +38,7 @@ class Kept(KeyringBackend):
 class InTheClear(Kept):
     """What keyring calls not recommended: below 1."""
 
-    priority = 0.5  # type: ignore[assignment]
+    priority = 0.5
 
 
 class Forgetful(Kept):
@@ -82,7 +82,7 @@ def test_what_keeps_nothing_or_in_the_clear_is_none(backend: type[KeyringBackend
 def test_of_a_chain_only_what_encrypts_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
     clear, kept = InTheClear(), Kept()
     monkeypatch.setattr(ChainerBackend, "backends", [clear, kept])
-    keyring.set_keyring(ChainerBackend())
+    keyring.set_keyring(ChainerBackend())  # type: ignore[no-untyped-call]
     SystemKeyring().put("a", KEY)
     assert (len(clear.kept), len(kept.kept)) == (0, 1)
 

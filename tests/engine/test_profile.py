@@ -96,7 +96,7 @@ def test_rights_that_are_too_wide_are_taken_back(tmp_path: Path) -> None:
     for name in ("lock.json", "store.key"):
         (folder / name).chmod(0o644)
     assert asyncio.run(_read(_profile(tmp_path), account_id)) == b"kept"
-    wide = [p for p in (profile.folder, folder / "lock.json", folder / "store.key")]
+    wide = [profile.folder, folder / "lock.json", folder / "store.key"]
     assert [stat.S_IMODE(p.stat().st_mode) for p in wide] == [0o700, 0o600, 0o600]
 
 
