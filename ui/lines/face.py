@@ -43,6 +43,7 @@ class Face:
         self._ending = ""
         self._account = ""
         self._names: set[str] = set()
+        self._link_line: str | None = None
         self.current = LOBBY
 
     async def run(self) -> int:
@@ -131,6 +132,10 @@ class Face:
         if isinstance(event, events.Message):
             self._names.add(event.sender)
         line = render(event, current=self.current, account=self._account)
+        if isinstance(event, events.Connected | events.Disconnected):
+            is_news, self._link_line = line != self._link_line, line
+            if not is_news:
+                return  # the same failure again: said once
         if line is not None:
             self._screen.show(line)
 
