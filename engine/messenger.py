@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 from engine.arriving import Arriving
 from engine.context import Context
@@ -28,6 +28,8 @@ from storage.client import outgoing
 from wire import pushes
 from wire.pushes import Push
 from wire.replies import Head
+
+READY_S: Final = 5.0  # how long registering or logging in waits for the lobby
 
 
 class Messenger:
@@ -64,6 +66,10 @@ class Messenger:
         await self._arriving.catch_up()
         await self._messages.wake_all()
         self.hub.moved()
+
+    async def wait_ready(self, timeout_s: float = READY_S) -> bool:
+        """Wait until the first catching up is over, the lobby entered; False when it takes long."""
+        return await self.hub.wait_until(lambda: self._arriving.is_done, timeout_s)
 
     async def on_disconnected(self) -> None:
         """Forget what was true of the session only."""

@@ -171,6 +171,8 @@ class Session(Talk):
         }
         if entered.recovery_code is not None:
             answer["recovery_code"] = entered.recovery_code
+        # Who has registered is in the lobby: the next person's words are for them, too.
+        await account.messenger.wait_ready()
         return answer
 
     async def _make(self, opened: OpenAccount) -> Account:
