@@ -59,6 +59,12 @@ async def take(hub: Hub, entry: InboxEntry) -> Live | None:
     Raises WireError when the relay cannot be asked for the tree.
     """
     known = hub.get(entry.conversation)
+    if known is not None and known.reads:
+        await known.catch_up()  # perhaps this device was removed before it was added again
+        if known.reads:
+            # Nobody adds whom is in. Taking this one would put another group, whose members its
+            # maker chose, in the place of the one that the person knows under this name.
+            return None
     if known is not None and known.value.cursor >= entry.commit_seq:
         return None  # this device has been there by itself since
     try:
@@ -72,6 +78,7 @@ async def take(hub: Hub, entry: InboxEntry) -> Live | None:
         if group.group_id != entry.conversation:
             raise PeerError("misplaced", "the Welcome to another conversation")
         standing = standing_of(group, relay_key=hub.context.relay_key)
+        _check_name(hub, known, standing, entry.conversation)
         secret = _room_key(opened, standing)
         peer = _peer(hub, standing)
     except PeerError:
@@ -91,6 +98,24 @@ async def _open(hub: Hub, entry: InboxEntry) -> OpenedWelcome | None:
         return None
     packages = {name: OwnKeyPackage.from_bytes(encoded) for name, encoded in own.items()}
     return open_welcome(entry.welcome, packages)
+
+
+def _check_name(hub: Hub, known: Live | None, standing: Standing, conversation: bytes) -> None:
+    """Refuse a group that would speak under the name of another one.
+
+    Names are the relay's to keep apart, so two conversations of one name are its lie.
+    """
+    policy = standing.policy
+    if policy.kind is Kind.LOBBY:
+        raise PeerError("J-20", "nobody is added to the lobby: everybody comes in by himself")
+    if known is not None and known.value.state is not State.JOINING:
+        before, now = known.value, (policy.kind, policy.name)
+        if (before.kind, before.name) != now:
+            raise PeerError("J-20", "a conversation keeps its kind and its name")
+    title = f"#{policy.name}"
+    others = [live for live in hub.named(title) if live.value.id != conversation and live.reads]
+    if policy.kind is Kind.ROOM and others:
+        raise PeerError("J-20", "another conversation has this name")
 
 
 def _room_key(opened: OpenedWelcome, standing: Standing) -> tuple[bytes, bytes] | None:
