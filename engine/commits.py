@@ -59,7 +59,10 @@ def read_commit(
         view = view_of(standing, staged, effects=header.entry_data().effects)
         after = judge(standing, view)
     except UnusablePath as error:
-        return _skipped(conversation, entry, UNUSABLE, code=error.code)
+        is_own = error.code == "own_commit"
+        step = _skipped(conversation, entry, UNUSABLE, code=error.code)
+        noted = step.conversation.with_notes(rolled_back=True) if is_own else step.conversation
+        return replace(step, conversation=noted)
     except PeerError as error:
         return _skipped(conversation, entry, REFUSED, code=error.code)
     if staged.group is None:

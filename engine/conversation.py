@@ -54,7 +54,8 @@ class Notes(Struct, frozen=True, array_like=True):
     unasked. `wrote`: whether (this account, the other) has written here. `join_seq`: the commit
     that brought this device in.
     `floor`: the lowest epoch of a GroupInfo that is not an old one (0: one's own decides).
-    `commits`: (seq, epoch that it opened) of the last ones taken.
+    `commits`: (seq, epoch that it opened) of the last ones taken. `rolled_back`: the log has what
+    this device sent and its store does not know: an old copy of the store was put in place.
     """
 
     peer_root: bytes = b""
@@ -67,6 +68,7 @@ class Notes(Struct, frozen=True, array_like=True):
     reason: str = ""
     floor: int = 0
     commits: tuple[tuple[int, int], ...] = ()
+    rolled_back: bool = False
 
 
 _notes_encoder = msgspec.msgpack.Encoder()

@@ -12,7 +12,7 @@ from typing import Any
 from engine.acks import Acks
 from engine.commits import REFUSED, UNUSABLE
 from engine.context import Context
-from engine.conversation import READS, Conversation, State, Step
+from engine.conversation import Conversation, State, Step
 from engine.events import Event
 from engine.live import Live
 from wire.errors import Code, WireError
@@ -84,7 +84,7 @@ class Hub:
             if step.sent is not None:
                 self._answer(step.sent, step.conversation.cursor)
         lost = any(step.verdict in (REFUSED, UNUSABLE) for step in steps) or live.ahead_seen
-        if lost or live.value.state is State.LOST:
+        if lost or live.value.state is State.LOST or live.value.notes.rolled_back:
             self.recover(live)
         self._meet(live, steps)
         if steps and steps[0].conversation.state is not live.value.state:
@@ -178,4 +178,4 @@ def unavailable(value: Conversation) -> WireError:
 
 def is_ready(live: Live) -> bool:
     """Tell whether messages can be sent there now."""
-    return live.value.state is State.ACTIVE and live.value.state in READS
+    return live.value.state is State.ACTIVE and not live.value.notes.rolled_back

@@ -136,7 +136,7 @@ class Outbox:
         now = await store.query(lambda connection: outgoing.find(connection, number))
         if now is None or now.is_failed:
             return None
-        if not live.reads:
+        if not live.reads or live.value.notes.rolled_back:
             raise WireError(Code.UNAVAILABLE, f"{live.value.title} is not ready yet.")
         if now.message is not None and _stands(live.value, now.message):
             self._remember(live, row, now.message)

@@ -21,7 +21,12 @@ from wire.errors import Code
 from wire.replies import Fetched, TallyFound
 from wire.requests import Fetch, GetTally
 
+ROLLBACK_TEXT: Final = (
+    "This device's store is an older copy of itself: keys are made anew, and the others see a gap. "
+    "If you did not restore it, somebody else has a copy: log this device out."
+)
 RESYNCS_A_DAY: Final = 3  # unasked: more would hide that something is wrong
+ROLLBACK_JUMP: Final = 1 << 20  # more than a device sends between two copies of its store
 DAY_MS: Final = 24 * 3600 * 1000
 
 
@@ -42,11 +47,24 @@ async def come_back(hub: Hub, live: Live, *, is_asked: bool = False) -> None:
     missed_after = live.value.cursor
     async with live.lock:
         noted = live.value.with_notes(resyncs_ms=(*recent, now_ms))
-        await live.keep_value(replace(noted, state=State.LOST))
+        await live.keep_value(replace(_renumbered(noted), state=State.LOST))
     await come_in(hub, live)
     first = live.value.notes.join_seq
     if first > missed_after + 1:
         await _say_missed(hub, live, first - 1)
+
+
+def _renumbered(value: Conversation) -> Conversation:
+    """Return the value with a counter that the others have not seen yet from this device.
+
+    After an old copy of the store nobody knows how far it was: the jump shows to all as a gap.
+    """
+    if not value.notes.rolled_back:
+        return value
+    group = value.group
+    floor = value.notes.floor or (0 if group is None else group.epoch)
+    jumped = replace(value, own_counter=value.own_counter + ROLLBACK_JUMP)
+    return jumped.with_notes(rolled_back=False, reason="rollback", floor=floor)
 
 
 def _warn(hub: Hub, live: Live) -> None:
@@ -65,6 +83,11 @@ async def check_step(hub: Hub, live: Live) -> None:
     """See whether a conversation lost step, and if so come back into it."""
     if live.value.state is State.LOST:
         await come_back(hub, live)
+        return
+    if live.reads and live.value.notes.rolled_back:
+        await live.catch_up()
+        hub.emit(Notice(kind="clone", text=ROLLBACK_TEXT, conversation=live.value.title))
+        await come_back(hub, live, is_asked=True)
         return
     if not live.reads or not live.value.notes.refused:
         return

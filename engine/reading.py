@@ -150,6 +150,8 @@ def _application(
     assert sender is not None  # the roster has every leaf that MLS has
     # From here on the key is consumed, whatever the content turns out to be.
     opened = replace(conversation, group=next_group)
+    if sender.device == reader.device:
+        opened = opened.with_notes(rolled_back=True)  # or it would be known as one's own
     try:
         content = decode_content(message.data)
         if content.id != header.entry_data().transaction_id:
@@ -171,6 +173,8 @@ def _content(
     missing = 0 if last is None else content.counter - last - 1
     after = opened.advanced(entry.seq, entry.message)
     after = replace(after, counters={**opened.counters, sender.device: content.counter})
+    if sender.device == reader.device:
+        after = replace(after, own_counter=max(after.own_counter, content.counter))
     counter = (sender.device, content.counter)
     if isinstance(content.body, RoomSecret):
         return _secret(after, content.body, counter, sender=sender)
