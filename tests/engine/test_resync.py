@@ -130,7 +130,7 @@ def test_a25_who_cannot_use_a_path_comes_back(
 
 
 def _epoch(person: Person) -> int:
-    group = live_of(person, "#garden").value.group
+    group = inside(person)[0].hub.named("#garden")[0].value.group
     return -1 if group is None else group.epoch
 
 
