@@ -112,12 +112,14 @@ def _insert_commit(
 def _change_members(
     connection: Connection, conversation: Conversation, changes: Changes, seq: int
 ) -> None:
-    leaving = [stay.id for stay in changes.leaving]
-    conversation_rows.end_stays(connection, leaving, seq)
+    leaving = {stay.id for stay in changes.leaving}
+    # Beside another commit, one may remove what that one removed: its stay ended there.
+    lasting = [stay.id for stay in changes.leaving if stay.removed_seq is None]
+    conversation_rows.end_stays(connection, lasting, seq)
     done = [
         removal.id
         for removal in other_rows.pending_removals(connection, conversation.id)
-        if removal.membership_id in set(leaving)
+        if removal.membership_id in leaving
     ]
     other_rows.update_removals(connection, done, done_seq=seq)
     conversation_rows.add_members(

@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 from relay.context import Context, Who
 from relay.conversations import new_version, policy_columns
 from relay.group_facts import stored_policy
+from relay.headers import read_header
 from relay.history import write_cursors
 from relay.outcome import Event, Outcome, ToDevices
 from relay.removals import issue, remove_stays
@@ -19,6 +20,7 @@ from relay.rights import no_such_room, not_a_member
 from storage.relay import account_rows, conversation_rows, log_rows, other_rows
 from storage.relay.conversation_rows import Conversation, Membership
 from storage.relay.log_rows import Commit
+from wire.entry import EffectKind
 from wire.errors import Code, WireError
 from wire.pushes import Tally, Undone
 from wire.replies import Ok, TallyFound
@@ -148,8 +150,11 @@ def undo(connection: Connection, context: Context, row: int, commit: Commit) -> 
         return ()
     readers = conversation_rows.readers(connection, row)
     events: list[Event] = []
-    for each in _standing_on(connection, row, commit):
-        _undo_one(connection, row, each)
+    undone = _standing_on(connection, row, commit)
+    for each in undone:
+        log_rows.update_commit(connection, each.id, undone=True)
+    for each in undone:
+        _undo_one(connection, conversation, each)
         events.append(_tally(connection, row, each, undone=True))
         events.append(ToDevices(readers, Undone(conversation.conversation, each.seq)))
     _stand_on_newest(connection, context, row)
@@ -168,16 +173,34 @@ def _standing_on(connection: Connection, row: int, commit: Commit) -> list[Commi
     return found
 
 
-def _undo_one(connection: Connection, row: int, commit: Commit) -> None:
-    log_rows.update_commit(connection, commit.id, undone=True)
+def _undo_one(connection: Connection, conversation: Conversation, commit: Commit) -> None:
+    row = conversation.id
     log_rows.delete_welcomes_of(connection, commit.id)
     removals = other_rows.removals_done_by(connection, row, commit.seq)
     other_rows.update_removals(connection, [each.id for each in removals], done_seq=None)
     ended = conversation_rows.stays_ended_by(connection, row, commit.seq)
-    conversation_rows.end_stays(connection, [stay.id for stay in ended], None)
+    elsewhere = _removed_beside(connection, conversation, commit) if ended else {}
+    for stay in ended:
+        end = elsewhere.get((stay.leaf, stay.key_hash))
+        conversation_rows.end_stays(connection, [stay.id], end)
     added = [stay.id for stay in conversation_rows.stays_added_by(connection, row, commit.seq)]
     other_rows.delete_removals_of(connection, added)
     conversation_rows.delete_stays(connection, added)
+
+
+def _removed_beside(
+    connection: Connection, conversation: Conversation, commit: Commit
+) -> dict[tuple[int, bytes], int]:
+    """Return where commits that stand beside an undone one removed leaves: (leaf, key) -> Seq."""
+    found: dict[tuple[int, bytes], int] = {}
+    for each in log_rows.commits_from(connection, conversation.id, commit.parent_seq + 1):
+        message = log_rows.message_at(connection, conversation.id, each.seq)
+        if message is None:  # deleted with time
+            continue
+        for effect in read_header(message, conversation.conversation).data.effects:
+            if effect.kind is EffectKind.REMOVED:
+                found.setdefault((effect.leaf, effect.key_hash), each.seq)
+    return found
 
 
 def _stand_on_newest(connection: Connection, context: Context, row: int) -> None:

@@ -131,6 +131,13 @@ def entries_between(
     return found
 
 
+def message_at(connection: Connection, row: int, seq: int) -> bytes | None:
+    """The message at `seq`, if it is still there."""
+    query = select(entries.c.message)
+    query = query.where(entries.c.conversation_id == row, entries.c.seq == seq)
+    return connection.execute(query).scalar()
+
+
 def first_kept(connection: Connection, row: int) -> int | None:
     """The smallest number that is still there, or None."""
     query = select(func.min(entries.c.seq)).where(entries.c.conversation_id == row)
