@@ -18,6 +18,7 @@ from storage.relay import account_rows, other_rows
 from storage.relay.account_rows import FOR_GOOD, NEVER, Account
 from wire.entry import Order, OrderKind, encode_data
 from wire.errors import Code, WireError
+from wire.limits import MAX_REASON_BYTES
 from wire.names import canonical_name
 from wire.pushes import Ended, EndReason, Notice, NoticeKind
 from wire.replies import ActDone, AuditInfo, AuditList, Ok, UserInfo, UserList
@@ -263,7 +264,8 @@ def audit(connection: Connection, *, before: int | None, limit: int) -> tuple[Au
 
 def _clean(reason: str) -> str:
     """One line: what is shown to everybody and kept holds no control characters."""
-    return "".join(each if each.isprintable() else " " for each in reason).strip()
+    line = "".join(each if each.isprintable() else " " for each in reason)
+    return line.strip()[:MAX_REASON_BYTES]
 
 
 def _printable(typed: str) -> str:

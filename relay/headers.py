@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, auto
 from hashlib import sha256
+from typing import Final
 
 from crypto.errors import PeerError
 from crypto.mls.codec import Reader, decode_all
@@ -26,6 +27,8 @@ from crypto.mls.psk import ExternalPskId
 from wire.entry import EntryData, decode_entry_data
 from wire.errors import Code, WireError
 from wire.limits import MAX_MESSAGE_BYTES
+
+MAX_EPOCH: Final = (1 << 62) - 1  # MLS counts in 64 bits, databases in 63
 
 
 class EntryKind(Enum):
@@ -70,6 +73,8 @@ def read_header(message: bytes, conversation: bytes) -> Header:
         raise _refused(f"The entry is malformed ({error.code}).") from None
     if group_id != conversation:
         raise _refused("The entry belongs to another conversation.")
+    if header.epoch > MAX_EPOCH:
+        raise _refused("No group has come to that epoch.")
     _check_shape(header, message)
     return header
 

@@ -83,8 +83,8 @@ def resume(
     Raises WireError: bad_credentials (also for an unknown device), removed, banned.
     """
     device = rows.device_by_id(connection, request.device)
-    account = rows.account_by_name(connection, request.account)
-    if device is None or account is None or device.account_id != account.id:
+    account = None if device is None else rows.account_by_id(connection, device.account_id)
+    if device is None or account is None or account.name != request.account:
         text = "The relay does not know this device. Nothing was changed: log in with the password."
         raise WireError(Code.BAD_CREDENTIALS, text)
     return _enter(connection, context, account, device, proof, request.proof, rid=request.rid)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from hashlib import sha256
+from typing import Final
 
 from sqlalchemy import Connection
 
@@ -17,6 +18,8 @@ from storage.relay.conversation_rows import Conversation, Membership
 from wire.entry import Id
 from wire.errors import Code, WireError
 from wire.policy import JoinRule, Kind
+
+_LAST_S: Final = 253_000_000_000  # a little before the year 10000, where dates end
 
 
 def open_conversation(connection: Connection, conversation: Id, *, lock: bool) -> Conversation:
@@ -51,12 +54,13 @@ def check_may_join(connection: Connection, conversation: Conversation, account: 
     """
     if conversation.kind == Kind.LOBBY:
         return
-    if conversation.locked:
+    is_inside = account_is_member(connection, conversation, account.id)
+    if conversation.locked and not is_inside:
         text = "The room takes nobody in until an owner sets a new password. Ask an owner."
         raise WireError(Code.FORBIDDEN, text)
     if conversation.join_rule in (JoinRule.OPEN, JoinRule.PASSWORD):
         return
-    if account_is_member(connection, conversation, account.id):
+    if is_inside:
         return
     if conversation.kind != Kind.DIRECT:
         raise WireError(Code.FORBIDDEN, "The room is by invitation: ask an owner to invite you.")
@@ -105,4 +109,5 @@ def until_words(until_ms: int) -> str:
     """Say how long something lasts."""
     if until_ms == FOR_GOOD:
         return "for good"
-    return f"until {datetime.fromtimestamp(until_ms / 1000, UTC):%Y-%m-%d %H:%M} UTC"
+    at_s = min(until_ms // 1000, _LAST_S)
+    return f"until {datetime.fromtimestamp(at_s, UTC):%Y-%m-%d %H:%M} UTC"

@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from storage.relay.durability import check_durability
@@ -45,7 +45,8 @@ class Database:
     def write(self) -> Iterator[Connection]:
         """A transaction that is on the disk when the block is left; rolled back on any exception.
 
-        Raises Unavailable when the database fails, Collision when another transaction won.
+        Raises Unavailable when the database fails, Collision when another transaction won, Rejected
+        for a statement that it does not take.
         """
         with _failing_as_unavailable(), self.engine.connect() as connection:
             connection.execution_options(sotto_write=True)
@@ -115,6 +116,10 @@ class Collision(Exception):
     """The transaction lost against another one's; nothing of it was stored; repeat it."""
 
 
+class Rejected(Exception):
+    """The database took offence at a statement or a value: a fault of ours, not of the database."""
+
+
 @contextmanager
 def _failing_as_unavailable() -> Iterator[None]:
     try:
@@ -124,6 +129,8 @@ def _failing_as_unavailable() -> Iterator[None]:
     except DBAPIError as error:
         if is_collision(error):
             raise Collision(type(error.orig).__name__) from error
+        if isinstance(error, DataError | ProgrammingError):
+            raise Rejected(type(error.orig).__name__) from error
         raise Unavailable(_reason(error)) from error
 
 

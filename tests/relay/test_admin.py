@@ -205,3 +205,12 @@ def test_a_message_of_the_banned_is_not_taken_while_the_remove_waits(world: Worl
     ban(boss, bob)
     assert isinstance(carol.do(append.append, late).reply, replies.Conflict)
     assert isinstance(bob.do(append.append, bob.message(room)).reply, replies.Conflict)
+
+
+def test_the_operators_reason_is_cut_to_what_is_kept(any_world: World) -> None:
+    any_world.account("Bob")
+    outcome = any_world.run(
+        lambda c: admin.act_as_operator(c, any_world.context, Act.BAN, "bob", reason="x" * 5000)
+    )
+    (notice,) = told(outcome.events, Notice)
+    assert notice.text == "x" * 512

@@ -212,3 +212,16 @@ def test_a_group_of_another_relay_is_not_kept(world: World) -> None:
 
     request = requests.Create(rid(), bytes(16), info, tree_objects(group))
     assert code_of(lambda: alice.do(conversations.create, request)) == "bad_request"
+
+
+def test_a80_an_epoch_that_no_database_holds_is_refused_alone(any_world: World) -> None:
+    """A foreign commit may name any 64-bit epoch; what is done beside it is not its concern."""
+    alice, bob = any_world.account("Alice"), any_world.account("Bob")
+    lobby = alice.lobby()
+    request, _ = bob.external(lobby)
+    at = 4 + 1 + len(lobby)
+    assert request.message[at : at + 8] == bytes(8)
+    for epoch in ((1 << 64) - 1, 1 << 63):
+        message = request.message[:at] + epoch.to_bytes(8, "big") + request.message[at + 8 :]
+        poison = structs.replace(request, message=message)
+        assert code_of(lambda p=poison: bob.do(append.append, p)) == "bad_request"

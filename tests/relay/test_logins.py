@@ -89,6 +89,22 @@ def test_a_known_device_reconnects_by_its_signature(world: World) -> None:
         assert code_of(lambda w=wrong: resume(alice, **w)) == "bad_credentials"
 
 
+def test_a80_a_name_that_no_database_takes_is_nobodys(any_world: World) -> None:
+    alice = any_world.account("Alice")
+    for name in ("\0", "alice\0", "Alice", "bob"):
+        assert code_of(lambda n=name: resume(alice, account=n)) == "bad_credentials"
+        wrong = {"account": name, "device": bytes(16)}
+        assert code_of(lambda w=wrong: resume(alice, **w)) == "bad_credentials"
+
+
+def test_a_ban_until_the_end_of_time_is_told(world: World) -> None:
+    alice = world.account("Alice")
+    world.run(
+        lambda c: admin.act_as_operator(c, world.context, Act.BAN, "alice", for_s=(1 << 40) - 1)
+    )
+    assert code_of(lambda: resume(alice)) == "banned"
+
+
 def test_a_ban_is_told_only_to_whom_it_concerns(world: World) -> None:
     alice = world.account("Alice")
     world.run(

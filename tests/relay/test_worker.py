@@ -59,6 +59,15 @@ def test_a_fault_concerns_its_job_only(any_world: World) -> None:
     assert names(any_world) == ["a", "b"]
 
 
+@pytest.mark.parametrize("value", ["nul \0", "long " * 200])
+def test_a80_a_value_that_the_database_rejects_concerns_its_job_only(
+    any_world: World, value: str
+) -> None:
+    results = run_batch(any_world.database.write, [put("a"), put("c", value), put("b")])
+    assert (results[0], results[2]) == ("a", "b")
+    assert names(any_world) == (["a", "b", "c"] if results[1] == "c" else ["a", "b"])
+
+
 def test_a_lost_race_concerns_its_job_only(any_world: World) -> None:
     results = run_batch(any_world.database.write, [put("a"), put("a"), put("b")])
     assert (results[0], results[2]) == ("a", "b")
