@@ -19,6 +19,7 @@ from engine.header import read_header
 from engine.hub import Hub
 from engine.killpoints import reached
 from engine.live import Live
+from engine.pins import check_members
 from engine.reading import OwnMessage
 from storage.client import outgoing
 from storage.client.outgoing import OutboxRow
@@ -93,6 +94,7 @@ class Outbox:
         context = self._hub.context
         for _ in range(MAX_TRIES):
             await commit(context, live, self._commit_first)
+            await check_members(context, live.value.now_in()[1])
             async with live.lock:
                 message = await self._protected(live, row)
             if message is None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from engine.events import Disconnected, JoinResult, Membership, Message
+from engine.events import Disconnected, IdentityChanged, JoinResult, Membership, Message
 from tests.engine.test_session import Person, Scene, play, refusal
 from tests.processes import PASSWORD, Relay, wait_until
 from wire.errors import Code
@@ -351,3 +351,61 @@ def test_what_is_written_offline_is_sent_later(tmp_path: Path) -> None:
         play(relay, tmp_path, work)
     finally:
         relay.stop()
+
+
+def test_notes_to_oneself(relay: Relay, tmp_path: Path) -> None:
+    async def work(scene: Scene) -> None:
+        (alice,) = await crowd(scene, "alice")
+        await alice.session.send("@alice", "buy milk")
+        await alice.session.send("@alice", "and bread")
+        assert await texts(alice, "@alice") == ["buy milk", "and bread"]
+
+    play(relay, tmp_path, work)
+
+
+def test_a_second_device_gives_the_password(relay: Relay, tmp_path: Path) -> None:
+    async def work(scene: Scene) -> None:
+        (bob,) = await crowd(scene, "bob")
+        alice, answer = await scene.registered("alice")
+        await alice.session.create_room("vault", join="password", password=ROOM_PASSWORD)
+        await bob.session.join_room("vault", password=ROOM_PASSWORD)
+        await synced(alice, bob)
+        second = scene.person("alice2")
+        code = answer["recovery_code"]
+        await second.session.login("alice", PASSWORD, trust="tofu", recovery_code=code)
+        await synced(second)
+        assert {row["name"] for row in await second.session.conversations()} == {"#lobby"}
+        error = await refusal(second.session.join_room("vault"))
+        assert error.code is Code.WRONG_ROOM_PASSWORD
+        # Closed to newcomers, but not to a device of somebody who is in.
+        await alice.session.remove_member("#vault", "bob")
+        await synced(alice)
+        joined = await second.session.join_room("vault", password=ROOM_PASSWORD)
+        assert joined["state"] == "joined"
+        await second.session.send("#vault", "from the second")
+        await synced(alice, second)
+        assert await texts(alice, "#vault") == ["from the second"]
+
+    play(relay, tmp_path, work)
+
+
+def test_a_changed_identity_stops_sending_to_its_room(relay: Relay, tmp_path: Path) -> None:
+    async def work(scene: Scene) -> None:
+        alice, bob = await crowd(scene, "alice", "bob")
+        await alice.session.create_room("club", join="invite")
+        await alice.session.invite("#club", "bob")
+        await alice.session.send("@bob", "hi")
+        await synced(alice, bob)
+        other = scene.person("bob2")
+        await other.session.login("bob", PASSWORD, trust="tofu", new_identity=True)
+        changed = await alice.hear(IdentityChanged)
+        error = await refusal(alice.session.send("@bob", "still you?"))
+        assert error.code is Code.IDENTITY_CHANGED
+        assert error.data["expected"] == changed.old_fingerprint
+        assert error.data["shown"] == changed.new_fingerprint
+        await alice.session.accept_identity("bob", changed.new_fingerprint)
+        await alice.session.send("@bob", "hello, new you")
+        await synced(other)
+        assert await texts(other, "@alice") == ["hello, new you"]
+
+    play(relay, tmp_path, work)
