@@ -10,29 +10,43 @@ from collections.abc import Callable
 from threading import Lock
 
 MAX_CONVERSATIONS = 4096
+MAX_DEVICES = 200_000  # in all of them: about 20 MB
 MAX_ACKS = 20_000
 
 
 class MemberCache:
-    """The member devices of conversations, by row and version.
+    """The member devices of conversations: of each, its newest version.
 
     A version is random and changes with the members, so an entry is right or never found again.
     """
 
     def __init__(self) -> None:
-        self._found: OrderedDict[tuple[int, int], tuple[bytes, ...]] = OrderedDict()
+        self._found: OrderedDict[int, tuple[int, tuple[bytes, ...]]] = OrderedDict()
+        self._devices = 0
+
+    def __len__(self) -> int:
+        return self._devices
 
     def get(
         self, row: int, version: int, load: Callable[[], tuple[bytes, ...]]
     ) -> tuple[bytes, ...]:
         """Return the devices (16 bytes each), from `load` the first time."""
-        key = (row, version)
-        found = self._found.get(key)
-        if found is None:
-            found = self._found[key] = load()
-            if len(self._found) > MAX_CONVERSATIONS:
-                self._found.popitem(last=False)
-        return found
+        found = self._found.get(row)
+        if found is not None and found[0] == version:
+            self._found.move_to_end(row)
+            return found[1]
+        devices = load()
+        self._forget(row)
+        self._found[row] = version, devices
+        self._devices += len(devices)
+        while len(self._found) > MAX_CONVERSATIONS or self._devices > MAX_DEVICES:
+            self._forget(next(iter(self._found)))
+        return devices
+
+    def _forget(self, row: int) -> None:
+        found = self._found.pop(row, None)
+        if found is not None:
+            self._devices -= len(found[1])
 
 
 class AckBuffer:

@@ -19,8 +19,7 @@ from relay.verdicts import settle
 from relay.worker import Worker
 from storage.relay import retention_rows
 from storage.relay.checkpoint import checkpoint, wal_size_bytes
-from storage.relay.database import Collision, Database
-from storage.relay.errors import Unavailable
+from storage.relay.database import Database
 from wire.errors import WireError
 
 TURN_S: Final = 1.0
@@ -85,7 +84,7 @@ class Housekeeping:
         while not self._stop.wait(self._turn_s):
             try:
                 self.turn(number)
-            except (WireError, Unavailable, Collision) as error:
+            except Exception as error:  # noqa: BLE001  the thread's outermost loop
                 self._failed(error)  # the next turn tries again
             number += 1
 

@@ -38,7 +38,7 @@ def delete_old(connection: Connection, context: Context, row: int) -> int:
 
 
 def _needed_by_nobody(connection: Connection, row: int, old_ms: int, last_seq: int) -> int:
-    aged = retention_rows.newest_before(connection, row, old_ms)
+    aged = retention_rows.newest_before(connection, row, old_ms, ENTRIES_PER_SLICE)
     acknowledged = retention_rows.acknowledged_by_all(connection, row)
     unread = retention_rows.unread_by_removed(connection, row, old_ms)
     read = last_seq if acknowledged is None else acknowledged

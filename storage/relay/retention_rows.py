@@ -52,11 +52,19 @@ def unread_by_removed(connection: Connection, row: int, since_ms: int) -> int | 
     return connection.execute(query).scalar()
 
 
-def newest_before(connection: Connection, row: int, before_ms: int) -> int:
-    """The newest entry that arrived before a time, or 0."""
-    query = select(func.max(entries.c.seq)).where(
-        entries.c.conversation_id == row, entries.c.arrived_ms < before_ms
+def newest_before(connection: Connection, row: int, before_ms: int, limit: int) -> int:
+    """The newest of the `limit` oldest entries that arrived before a time, or 0.
+
+    Never looks further: nothing says where in a long log the old ones end.
+    """
+    oldest = (
+        select(entries.c.seq, entries.c.arrived_ms)
+        .where(entries.c.conversation_id == row)
+        .order_by(entries.c.seq)
+        .limit(limit)
+        .subquery()
     )
+    query = select(func.max(oldest.c.seq)).where(oldest.c.arrived_ms < before_ms)
     return int(connection.execute(query).scalar() or 0)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,7 +15,7 @@ from relay.housekeeping import Housekeeping
 from relay.outcome import AskCommit, Outcome
 from relay.retention import delete_old, remove_idle, unreachable_nodes
 from relay.worker import Worker, writer
-from storage.relay import account_rows, conversation_rows, retention_rows
+from storage.relay import account_rows, conversation_rows, log_rows, retention_rows
 from storage.relay.checkpoint import checkpoint, wal_size_bytes
 from storage.relay.schema import commits, nodes
 from tests.relay.actors import Device, World
@@ -257,3 +259,61 @@ def test_a_checkpoint_shrinks_nothing_that_is_needed(world: World) -> None:
         alice.say(room, bytes(20_000))
     assert wal_size_bytes(world.database) < 2_500_000
     assert len(alice.fetch(room, 40).entries) == 20
+
+
+def test_a_turn_looks_at_a_slice_of_a_long_log(world: World) -> None:
+    """Each second, in the writer's thread: a log of a million entries must not cost more."""
+    alice, bob = world.account("Alice"), world.account("Bob")
+    room = alice.room()
+    alice.add(room, bob)
+    row = row_of(world, room)
+    steps: list[int] = []
+
+    def turn(connection: Connection) -> None:
+        raw = connection.connection.driver_connection
+        assert raw is not None
+        counted: list[int] = []
+        raw.set_progress_handler(lambda: counted.append(1), 10)
+        delete_old(connection, world.context, row)
+        raw.set_progress_handler(None, 0)
+        steps.append(len(counted))
+
+    def fill(connection: Connection, first: int, last: int) -> None:
+        for seq in range(first, last):
+            log_rows.insert_entry(
+                connection,
+                conversation_id=row,
+                seq=seq,
+                arrived_ms=world.clock.ms,
+                message=b"x",
+            )
+        conversation_rows.advance(connection, row, last - 1)
+
+    world.run(lambda c: fill(c, 2, 1000))
+    world.run(turn)
+    world.run(lambda c: fill(c, 1000, 6000))
+    world.run(turn)
+    assert steps[1] < 2 * steps[0]
+
+
+def test_a89_keeping_house_goes_on_after_whatever_went_wrong(world: World, work: Worker) -> None:
+    """Else cursors, verdicts and the write-ahead log stand still until the next start."""
+    went_wrong: list[Exception] = []
+    ready = threading.Event()
+
+    def failed(error: Exception) -> None:
+        went_wrong.append(error)
+        if len(went_wrong) >= 3:
+            ready.set()
+
+    def fault() -> int:
+        raise ZeroDivisionError
+
+    context = dataclasses.replace(world.context, now_ms=fault)
+    world.account("Alice").room()
+    house = Housekeeping(
+        world.database, work, context, tell=lambda _outcome: None, failed=failed, turn_s=0.01
+    )
+    house.start()
+    assert ready.wait(20)
+    house.close()
