@@ -105,6 +105,7 @@ def test_chat_room(tmp_path: Path, relay: Relay) -> None:
             admin.type("/kick ben too loud")
             people["ann"].see("ben was kicked by admin (too loud)")
             people["ben"].see("You were kicked by admin (too loud)")
+            people["ann"].see("ben left")
             people["ben"].type("/reconnect")
             people["ann"].see("ben joined", count=2)
             admin.type("/ban ben 7d spam")
