@@ -55,8 +55,8 @@ class Config:
     log_level: str = "info"
     retention_days: int = 30
     max_connections: int = 20_000
-    max_strangers: int = 2_000  # connections that have not logged in
-    max_strangers_per_address: int = 1_000
+    max_strangers: int = 4_000  # connections that have not logged in
+    max_strangers_per_address: int = 2_000
 
     @property
     def is_loopback(self) -> bool:

@@ -7,26 +7,21 @@ fragments, reserved bits, hence compression), answers pings, and closes.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections import deque
 from typing import Any, Final, Protocol
 
-from picows import WSAutoPingStrategy, WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport
-from picows.picows import WSProtocol  # type: ignore[attr-defined]
+from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport
 
 from relay.arrival import Arrival
 from relay.context import Proof
+from relay.flow import Flow
 from relay.handshake import State
 from relay.outlet import Outlet, Turn
 from relay.throttle import Bucket
-from wire.limits import HANDSHAKE_TIMEOUT_S, MAX_FRAME_BYTES, MAX_FRAME_BYTES_STRANGER
 
-READ_BUFFER_BYTES: Final = 4096
-MAX_REQUEST_HEAD_BYTES: Final = 16 << 10  # what picows takes of an HTTP request
 CLOSE_TIMEOUT_S: Final = 5.0
-MAX_IN_FLIGHT: Final = 1024  # requests of one connection that are being worked on
 _MAX_CONTROL_FRAMES: Final = 100  # pings and the like between two requests
 _BINARY: Final = WSMsgType.BINARY
-_LOUD: Final = MAX_REQUEST_HEAD_BYTES + MAX_FRAME_BYTES_STRANGER + 16
 
 
 class Receiver(Protocol):
@@ -47,6 +42,8 @@ class Connection(WSListener):
 
     __slots__ = (
         "_controls",
+        "_flow",
+        "_held",
         "_loop",
         "_receiver",
         "_transport",
@@ -55,6 +52,7 @@ class Connection(WSListener):
         "found",
         "in_flight",
         "is_heard",
+        "is_paused",
         "outlet",
         "proof",
         "session",
@@ -69,11 +67,13 @@ class Connection(WSListener):
         receiver: Receiver,
         *,
         turn: Turn,
+        flow: Flow,
         loop: asyncio.AbstractEventLoop,
         tls_spki_hash: bytes,
     ) -> None:
         super().__init__()
         self._receiver = receiver
+        self._flow = flow
         self._loop = loop
         self._transport: WSTransport | None = None
         self._controls = 0
@@ -85,7 +85,9 @@ class Connection(WSListener):
         self.found: Any = None  # the account that a log-in without a device found
         self.session: Any = None
         self.bucket: Bucket | None = None
+        self._held: deque[bytes] = deque()
         self.in_flight = 0
+        self.is_paused = False
         self.is_heard = True
         self.silence = 0
 
@@ -111,11 +113,15 @@ class Connection(WSListener):
         elif not self.outlet.is_closed:
             self._controls = 0
             self.arrival.unread_bytes = 0
-            self._receiver.receive(self, frame.get_payload_as_memoryview())
+            if self.is_paused or self._held:  # the rest of what was read at once
+                self._held.append(frame.get_payload_as_bytes())
+            else:
+                self._receiver.receive(self, frame.get_payload_as_memoryview())
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
         """The connection is gone."""
         self.outlet.is_closed = True
+        self._held.clear()
         self._receiver.disconnected(self)
 
     def pause_writing(self) -> None:
@@ -145,16 +151,33 @@ class Connection(WSListener):
     def began(self) -> None:
         """A request is being worked on; with too many of them, nothing more is read."""
         self.in_flight += 1
-        if self.in_flight == MAX_IN_FLIGHT and self._transport is not None:
+        if self._flow.began(self.in_flight) or self.is_paused:
+            return
+        if self._transport is not None:
+            self.is_paused = True
             self._transport.underlying_transport.pause_reading()
 
     def done(self) -> None:
         """A request was worked on."""
         self.in_flight -= 1
-        if self.in_flight != MAX_IN_FLIGHT // 2 or self.outlet.is_closed:
+        if self._flow.done(self.in_flight) and self.is_paused:
+            self.is_paused = False
+            self._loop.call_soon(self._read_on)
+
+    def _read_on(self) -> None:
+        """Take what came before the pause; when that is done, read again."""
+        held = self._held
+        while held and not self.is_paused and not self.outlet.is_closed:
+            self._receiver.receive(self, memoryview(held.popleft()))
+        if self.is_paused or self.outlet.is_closed or self._transport is None:
             return
-        if self._transport is not None:
-            self._transport.underlying_transport.resume_reading()
+        transport = self._transport.underlying_transport
+        transport.resume_reading()
+        # aiofastnet 1.2 then looks at the socket alone, and would leave what TLS has taken from it
+        # before the pause lying until more comes.
+        retry = getattr(transport, "_retry_ssl_read", None)
+        if retry is not None:
+            self._loop.call_soon(retry)
 
     def ping(self) -> None:
         """Ask the peer for a sign of life."""
@@ -193,63 +216,3 @@ class Connection(WSListener):
             self.refuse(WSCloseCode.OK)
         elif kind != WSMsgType.PONG:  # text, or a piece of a message
             self.refuse(WSCloseCode.UNSUPPORTED_DATA)
-
-
-class StrangersProtocol(WSProtocol):  # type: ignore[misc]
-    """picows' protocol that ends a connection which sends too much before it has logged in."""
-
-    def __init__(
-        self,
-        arrival: Arrival,
-        factory: Callable[[Any], Any],
-        gone: Callable[[Arrival], None],
-    ) -> None:
-        super().__init__(
-            None,  # host and port, path: a client's
-            None,
-            False,  # a server
-            factory,
-            _SILENT,
-            True,  # end the connection when a callback raises
-            HANDSHAKE_TIMEOUT_S,
-            False,  # pings: relay.serve looks after all connections at once
-            0,
-            0,
-            WSAutoPingStrategy.PING_WHEN_IDLE,
-            False,
-            MAX_FRAME_BYTES,
-            None,
-            READ_BUFFER_BYTES,
-        )
-        self._arrival = arrival
-        self._gone = gone
-
-    def connection_lost(self, error: Exception | None) -> None:
-        """The transport is gone, upgraded or not."""
-        super().connection_lost(error)
-        self._gone(self._arrival)
-
-    def buffer_updated(self, size: int) -> None:
-        """Take `size` bytes that have come."""
-        arrival = self._arrival
-        if not arrival.is_known:
-            arrival.unread_bytes += size
-            if arrival.unread_bytes > _LOUD:
-                arrival.abort()
-                return
-        super().buffer_updated(size)
-
-
-class _Silent:
-    """A logger that says nothing: picows' lines have addresses and frames in them."""
-
-    def isEnabledFor(self, _level: int) -> bool:  # noqa: N802
-        return False
-
-    def log(self, *_arguments: object, **_keywords: object) -> None:
-        pass
-
-    debug = info = warning = error = exception = log
-
-
-_SILENT: Final = _Silent()

@@ -77,6 +77,7 @@ class Dispatcher:
                 self._commits.leave(session.who.device)
             self._mark_seen(session.who)
         services.connections.discard(connection)
+        services.flow.sessions = len(services.bus)
         if not services.connections:
             services.is_empty.set()
         logs.event(_log, logging.INFO, "disconnected", connection=connection.number)
@@ -110,6 +111,7 @@ class Dispatcher:
         connection.bucket = Bucket(REQUESTS, services.now_s())
         connection.session = Session(who, reply.display, connection.outlet)
         services.bus.join(connection.session)
+        services.flow.sessions = len(services.bus)
         connection.outlet.reply(reply)
         if outcome is not None:
             services.bus.tell(outcome, None)

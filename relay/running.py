@@ -21,9 +21,10 @@ from relay.arrival import Arrival
 from relay.asking import Asking
 from relay.bus import Bus
 from relay.config import Config
-from relay.connection import Connection, StrangersProtocol
+from relay.connection import Connection
 from relay.dispatch import Dispatcher
 from relay.errors import StartError
+from relay.flow import Flow
 from relay.gate import Gate
 from relay.hashing import HashPool
 from relay.housekeeping import Housekeeping
@@ -35,6 +36,7 @@ from relay.reminders import waiting_removes
 from relay.services import Services
 from relay.startup import Opened, load_tls
 from relay.strangers import Strangers
+from relay.upgrade import StrangersProtocol
 from relay.worker import Worker, reader, writer
 from wire.errors import WireError
 from wire.limits import PING_INTERVAL_S, PING_TIMEOUT_S
@@ -42,6 +44,7 @@ from wire.pushes import Ended, EndReason
 
 TICK_S: Final = 0.25
 DRAIN_S: Final = 5.0
+PRESENCE_PER_S: Final = 4000  # frames: what telling who came and went may cost
 _BEAT: Final = 5.0  # how often silence is looked at
 _SHUTDOWN: Final = Ended(EndReason.SHUTDOWN, text="The relay is stopping: it comes back soon.")
 _log = logs.logger("running")
@@ -79,6 +82,7 @@ class Relay:
             failed=_log_failure,
         )
         self._probes = (Probe(self.services.writer), Probe(self.services.reader))
+        self._presence_at_s = 0.0
         self._ticks = 0
         self._timer: asyncio.TimerHandle | None = None
         self._add_gauges()
@@ -148,6 +152,7 @@ class Relay:
                 arrival,
                 self._dispatcher,
                 turn=services.turn,
+                flow=services.flow,
                 loop=services.loop,
                 tls_spki_hash=tls_spki_hash,
             )
@@ -178,6 +183,7 @@ class Relay:
             "writer_waiting": services.writer.waiting,
             "reader_waiting": services.reader.waiting,
             "bcrypt_waiting": lambda: services.hashing.waiting,
+            "requests_in_flight": lambda: services.flow.in_flight,
             "removals_asked": lambda: len(services.asking),
         }
 
@@ -185,8 +191,11 @@ class Relay:
         services = self.services
         now_s = services.now_s()
         self._ticks += 1
-        for push in services.online.take_changes():
-            services.bus.push(push)
+        if now_s >= self._presence_at_s:
+            # Everybody is told of everybody: with many people, less often.
+            self._presence_at_s = now_s + len(services.bus) / PRESENCE_PER_S
+            for push in services.online.take_changes():
+                services.bus.push(push)
         for device, conversation, stands_on in services.asking.due(
             now_s, services.bus.is_connected
         ):
@@ -207,7 +216,7 @@ class Relay:
 
     def _look_for_silence(self) -> None:
         for connection in list(self.services.connections):
-            if connection.is_heard:
+            if connection.is_heard or connection.is_paused:
                 connection.is_heard, connection.silence = False, 0
                 continue
             connection.silence += 1
@@ -269,6 +278,7 @@ def _services(config: Config, belongings: Opened) -> Services:
         bus=bus,
         asking=asking,
         gate=gate,
+        flow=Flow(),
         greeting=config.greeting,
     )
 

@@ -13,6 +13,7 @@ from relay.arrival import Arrival
 from relay.asking import Asking
 from relay.bus import Bus
 from relay.context import Context
+from relay.flow import Flow
 from relay.gate import Gate
 from relay.hashing import HashPool
 from relay.metrics import Metrics
@@ -39,6 +40,7 @@ class Services:
     bus: Bus
     asking: Asking
     gate: Gate
+    flow: Flow
     greeting: str = ""
     pace: Pace[Any] = field(default_factory=Pace)
     connections: set[Any] = field(default_factory=set)  # relay.connection.Connection
