@@ -17,6 +17,7 @@ from msgspec.structs import replace
 from engine.administration import Administration
 from engine.contacts import Contacts
 from engine.context import Context, now_ms
+from engine.conversation import State
 from engine.events import Connected, Disconnected, Event, Notice
 from engine.faults import SafeStore
 from engine.keypackages import KeyPackages
@@ -30,6 +31,7 @@ from engine.reconnect import wait_s
 from engine.record import AccountRecord, check_own, get_record, put_record
 from engine.tasks import Tasks
 from engine.trust import dial_allowed
+from storage.client import messaging
 from wire import pushes
 from wire.errors import Code, WireError
 from wire.link import Address, parse_server
@@ -147,6 +149,20 @@ class Account:
         self.record = record
         if "server" in changes:
             self._opened.relabel(Label(account=self.keys.account, server=record.server))
+
+    async def trust(self, fingerprint: str, relay_key: bytes) -> None:
+        """Trust another relay in the place of this one.
+
+        The groups have the old relay as their external sender, and so end; history stays.
+        """
+        record = replace(self.record, fingerprint=fingerprint, relay_key=relay_key)
+
+        def work(connection: Any) -> None:
+            put_record(connection, record)
+            messaging.close_all(connection, state=State.CLOSED)
+
+        await self._store.run(work)
+        self.record = record
 
     def adopt(self, connection: Connection, logged_in: LoggedIn) -> None:
         """Go on with the session that registering or logging in made."""

@@ -316,7 +316,7 @@ class Session(Talk):
         )
         await connection.close()
         await account.line.stop()
-        await account.save(fingerprint=wanted, relay_key=connection.relay_key)
+        await account.trust(wanted, connection.relay_key)
         # Everything that knew the old key is made anew.
         self._account = await account.reopened()
         self._account.spawn(self._connect_behind(self._account))

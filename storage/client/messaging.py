@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from sqlalchemy import Connection, Table, bindparam, delete, select
+from sqlalchemy import Connection, Table, bindparam, delete, select, update
 from sqlalchemy.dialects.sqlite import insert
 
 from storage.client.schema import (
@@ -212,6 +212,13 @@ def forget_group(connection: Connection, conversation: bytes) -> None:
     """Delete the MLS state and what hangs on it; cursor, counters and lines stay."""
     for table in (group_rows, running_hashes, pending_commits):
         connection.execute(delete(table).where(table.c.conversation == conversation))
+
+
+def close_all(connection: Connection, *, state: str) -> None:
+    """Put every conversation into `state` and forget its group; what was said stays readable."""
+    connection.execute(update(conversations).values(state=state))
+    for table in (group_rows, running_hashes, pending_commits):
+        connection.execute(delete(table))
 
 
 def load_group(connection: Connection, conversation: bytes) -> dict[str, bytes]:
