@@ -16,6 +16,9 @@ def main(arguments):
             "Sotto needs Python 3.11 or newer; this is %d.%d.\n" % sys.version_info[:2]  # noqa: UP031
         )
         return 1
+    if os.name != "posix":
+        sys.stderr.write("The relay runs on Linux and macOS. The client runs here as well.\n")
+        return 1
     try:
         from relay.cli import run
 

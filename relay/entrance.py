@@ -79,6 +79,9 @@ class Entrance:
 
     def _finish(self, connection: Connection, rid: int, result: Answer | Exception) -> None:
         if connection.state is State.CLOSED or connection.outlet.is_closed:
+            # Whoever went away in between has done it all the same: others are to be told.
+            if not isinstance(result, Exception) and result[2] is not None:
+                self._services.bus.tell(result[2], None)
             return
         if isinstance(result, Exception):
             self._refuse(connection, rid, result)

@@ -15,6 +15,9 @@ from wire.errors import Code, WireError
 REQUESTS: Final = Rate(burst=5_000, per_s=1_000)  # of one connection, by cost
 COMMITS: Final = Rate(burst=120, per_s=5)  # of one device
 EXTERNAL_COMMITS: Final = Rate(burst=12, per_s=1 / 30)  # of one account into one conversation
+COMMIT_BYTES: Final = Rate(burst=4 << 20, per_s=256 << 10)  # of one account: they are all parsed
+VERDICTS: Final = Rate(burst=8192, per_s=500)  # of one device
+PACKAGES: Final = Rate(burst=400, per_s=5)  # KeyPackages that one device publishes
 CREATIONS: Final = Rate(burst=60, per_s=0.2)  # of one account
 LOOKUPS: Final = Rate(burst=120, per_s=2)  # of one account: names are not to be harvested
 CLAIMS: Final = Rate(burst=20, per_s=1 / 300)  # of one account upon another's KeyPackages
@@ -31,6 +34,9 @@ class Gate:
     def __init__(self) -> None:
         self._commits = Throttle(COMMITS)
         self._external = Throttle(EXTERNAL_COMMITS)
+        self._commit_bytes = Throttle(COMMIT_BYTES)
+        self._verdicts = Throttle(VERDICTS)
+        self._packages = Throttle(PACKAGES)
         self._creations = Throttle(CREATIONS)
         self._lookups = Throttle(LOOKUPS)
         self._claims = Throttle(CLAIMS)
@@ -52,6 +58,18 @@ class Gate:
     def commit_undone(self, device: bytes, now_s: float) -> None:
         """A commit of the device was refused by most members."""
         self._commits.charge(device, now_s, REFUSED_COMMIT_COST)
+
+    def commit_bytes(self, who: Who, size: int, now_s: float) -> None:
+        """The bytes of a commit or a founding with all that it brings."""
+        _pass(self._commit_bytes.take(who.account_id, now_s, size))
+
+    def verdicts(self, who: Who, count: int, now_s: float) -> None:
+        """Verdicts on commits, each a few statements."""
+        _pass(self._verdicts.take(who.device, now_s, count))
+
+    def packages(self, who: Who, count: int, now_s: float) -> None:
+        """KeyPackages to publish, each with signatures to verify."""
+        _pass(self._packages.take(who.device, now_s, count))
 
     def creation(self, who: Who, now_s: float) -> None:
         """One conversation founded."""

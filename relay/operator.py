@@ -70,13 +70,14 @@ class Operator:
         done: asyncio.Future[list[str]] = services.loop.create_future()
 
         def finish(result: tuple[list[str], Outcome | None] | Exception) -> None:
+            if not isinstance(result, Exception) and result[1] is not None:
+                services.bus.tell(result[1], None)
+            if done.done():  # whoever asked waits no more
+                return
             if isinstance(result, Exception):
                 done.set_exception(result)
-                return
-            lines, outcome = result
-            if outcome is not None:
-                services.bus.tell(outcome, None)
-            done.set_result(lines)
+            else:
+                done.set_result(result[0])
 
         services.writer.submit(lambda database: job(database, services.context), finish)
         return {"lines": await done}

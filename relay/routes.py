@@ -27,6 +27,9 @@ from relay.context import Context, Who
 from relay.gate import Gate
 from relay.outcome import Outcome
 from wire import requests
+from wire.errors import Code, WireError
+from wire.limits import MAX_MESSAGE_BYTES
+from wire.names import canonical_name
 
 Operation = Callable[[Database, Context, Who, Any], Outcome]
 Limit = Callable[[Gate, Who, Any, float], None]
@@ -51,13 +54,31 @@ class Route:
 
 
 def _append(gate: Gate, who: Who, request: requests.Append, now_s: float) -> None:
-    if request.commit is not None:
-        is_external = request.message.startswith(_PUBLIC_MESSAGE)
+    is_external = request.message.startswith(_PUBLIC_MESSAGE)
+    parts = request.commit
+    if parts is not None:
         gate.commit(who, request.conversation, now_s, is_external=is_external)
+        size = len(request.message) + len(parts.group_info) + len(parts.welcome or b"")
+        gate.commit_bytes(who, size + sum(map(len, parts.nodes)), now_s)
+    # Before the writer parses it for nothing: what comes from outside is open, and may be long.
+    elif is_external:
+        raise WireError(Code.BAD_REQUEST, "A commit brings a GroupInfo and the tree's new nodes.")
+    elif len(request.message) > MAX_MESSAGE_BYTES:
+        raise WireError(Code.TOO_LARGE, "The message is too large. Nothing was sent: shorten it.")
 
 
-def _create(gate: Gate, who: Who, _request: object, now_s: float) -> None:
+def _create(gate: Gate, who: Who, request: requests.Create, now_s: float) -> None:
     gate.creation(who, now_s)
+    gate.commit_bytes(who, len(request.group_info) + sum(map(len, request.nodes)), now_s)
+
+
+def _ack(gate: Gate, who: Who, request: requests.Ack, now_s: float) -> None:
+    if request.verdicts:
+        gate.verdicts(who, len(request.verdicts), now_s)
+
+
+def _publish(gate: Gate, who: Who, request: requests.Publish, now_s: float) -> None:
+    gate.packages(who, len(request.packages) + 1, now_s)
 
 
 def _lookup(gate: Gate, who: Who, _request: object, now_s: float) -> None:
@@ -66,7 +87,8 @@ def _lookup(gate: Gate, who: Who, _request: object, now_s: float) -> None:
 
 def _claim(gate: Gate, who: Who, request: requests.Claim, now_s: float) -> None:
     gate.lookup(who, now_s)
-    gate.claim(who, request.account, now_s)
+    # As it is stored: else every way to type a name has claims of its own.
+    gate.claim(who, canonical_name(request.account), now_s)
 
 
 _WRITER, _READER = Thread.WRITER, Thread.READER
@@ -78,11 +100,11 @@ ROUTES: Final[dict[type, Route]] = {
     requests.Direct: Route(conversations.direct, _READER, 2.0),
     requests.GetNodes: Route(conversations.get_nodes, _READER, 5.0),
     requests.Fetch: Route(history.fetch, _READER, 5.0),
-    requests.Ack: Route(verdicts.ack, _WRITER),
+    requests.Ack: Route(verdicts.ack, _WRITER, gate=_ack),
     requests.Heads: Route(history.heads, _READER, 5.0),
     requests.GetInbox: Route(history.get_inbox, _READER, 2.0),
     requests.AckInbox: Route(history.ack_inbox, _WRITER, 2.0),
-    requests.Publish: Route(keypackages.publish, _WRITER, 20.0),
+    requests.Publish: Route(keypackages.publish, _WRITER, 20.0, _publish),
     requests.Claim: Route(keypackages.claim, _WRITER, 5.0, _claim),
     requests.Lookup: Route(directory.lookup, _READER, 2.0, _lookup),
     requests.ListRooms: Route(directory.list_rooms, _READER, 5.0, _lookup),

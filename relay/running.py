@@ -32,13 +32,13 @@ from relay.metrics import Metrics, render
 from relay.outcome import Outcome
 from relay.outlet import Turn
 from relay.presence import Online
+from relay.probe import Probe
 from relay.reminders import waiting_removes
 from relay.services import Services
 from relay.startup import Opened, load_tls
 from relay.strangers import Strangers
 from relay.upgrade import StrangersProtocol
-from relay.worker import Worker, reader, writer
-from wire.errors import WireError
+from relay.worker import reader, writer
 from wire.limits import PING_INTERVAL_S, PING_TIMEOUT_S
 from wire.pushes import Ended, EndReason
 
@@ -224,31 +224,6 @@ class Relay:
                 connection.cut()
             elif connection.silence * _BEAT == PING_INTERVAL_S:
                 connection.ping()
-
-
-class Probe:
-    """Whether a database thread answers: asked every few seconds, told at once."""
-
-    def __init__(self, worker: Worker) -> None:
-        self._worker = worker
-        self._is_out = False
-        self.is_well = True
-
-    def begin(self) -> None:
-        """Ask; a thread that has not answered the last time is not well."""
-        if self._is_out:
-            self.is_well = False
-            return
-        try:
-            self._worker.submit(lambda _database: None, self.finish)
-            self._is_out = True
-        except WireError:
-            self.is_well = False
-
-    def finish(self, result: Exception | None) -> None:
-        """Take the answer."""
-        self._is_out = False
-        self.is_well = not isinstance(result, Exception)
 
 
 def _services(config: Config, belongings: Opened) -> Services:

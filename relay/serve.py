@@ -6,6 +6,7 @@ Never handles a connection: relay.running does.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime
 import logging
 import os
@@ -78,7 +79,8 @@ def _banner(config: Config, belongings: Opened, port: int, warnings: list[str | 
 def _harden(config: Config) -> list[str | None]:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # no core dump has the pepper in it
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    with contextlib.suppress(ValueError, OSError):  # macOS has a bound of its own below "no limit"
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     return [
         datafolder.check_root(
             is_loopback=config.is_loopback, is_allowed=config.allow_root, uid=os.geteuid()

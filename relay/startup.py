@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from sqlalchemy.exc import ArgumentError
+
 from relay import datafolder, tls
 from relay.admin_code import ensure_admin_code
 from relay.config import Config
@@ -81,8 +83,11 @@ def _open_database(config: Config, folder: Path) -> tuple[Database, datafolder.S
         raise StartError(str(error)) from None
     except Unavailable as error:
         raise StartError(f"The database cannot be used: {error}.") from None
-    except ValueError as error:
-        raise StartError(f"The database URL cannot be used: {error}") from None
+    except (ValueError, ArgumentError):
+        raise StartError(
+            "The database URL cannot be used: write postgresql://USER:PASSWORD@HOST/NAME, "
+            "mariadb://... or sqlite:///FILE."
+        ) from None
     return database, secrets
 
 

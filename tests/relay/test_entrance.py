@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import logging
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -212,5 +213,40 @@ def test_a_connection_that_goes_during_its_log_in_leaves_nothing(tmp_path: Path)
             assert len(services.bus) == 1
             assert all(c.state is State.READY for c in services.connections)
             assert not [f for f in witness.frames if isinstance(f, pushes.Ended)]
+
+    run(scenario())
+
+
+def test_a70_a_new_identity_ends_old_sessions_though_its_own_connection_is_gone(
+    tmp_path: Path,
+) -> None:
+    async def scenario() -> None:
+        async with live(tmp_path) as relay:
+            old = await connect(relay.port)
+            await old.register(new_device("alice"))
+            new = await connect(relay.port)
+            await new.log_in("alice")
+            services = relay.relay.services
+            begun, release = threading.Event(), threading.Event()
+
+            def hold(_database: object) -> None:
+                begun.set()
+                release.wait(10)
+
+            services.writer.submit(hold, lambda _result: None)
+            await asyncio.to_thread(begun.wait)
+            device = new_device("alice")
+            new.send(
+                requests.Enroll(
+                    new.rid(), device.chain, new.proof(device), new_identity=True, sealed_root=b"x"
+                )
+            )
+            while services.writer.waiting() < 1:
+                await asyncio.sleep(0.005)
+            new.close()
+            while len(services.connections) > 1:
+                await asyncio.sleep(0.005)
+            release.set()
+            assert (await old.push(pushes.Ended)).reason is pushes.EndReason.REVOKED
 
     run(scenario())

@@ -1,10 +1,15 @@
+import itertools
+
 import pytest
 
 from relay import gate as rates
 from relay.context import Who
 from relay.gate import Gate
+from relay.routes import ROUTES
 from relay.throttle import Bucket
+from wire import requests
 from wire.errors import WireError
+from wire.limits import MAX_MESSAGE_BYTES
 
 ALICE = Who("alice", 1, b"a" * 16, 1, False)
 BOB = Who("bob", 2, b"b" * 16, 2, False)
@@ -91,3 +96,49 @@ def test_requests_of_a_connection_are_counted_by_what_they_cost() -> None:
     assert how_many(gate.request, bucket, 20.0, 0.0) == rates.REQUESTS.burst / 20
     with pytest.raises(WireError, match="try again in"):
         gate.request(bucket, 20.0, 0.0)
+
+
+def through(gate: Gate, who: Who, request: object) -> None:
+    """What a request passes on its way to the writer."""
+    limit = ROUTES[type(request)].gate
+    assert limit is not None
+    limit(gate, who, request, 0.0)
+
+
+def test_a13_ways_to_type_a_name_share_its_claims() -> None:
+    gate = Gate()
+    typed = ["".join(pair) for pair in itertools.product(*zip("robert", "ROBERT", strict=True))]
+    claims = [passes(through, gate, ALICE, requests.Claim(1, name)) for name in typed]
+    assert len(claims) == 64
+    assert sum(claims) == rates.CLAIMS.burst
+
+
+def test_a43_what_is_long_to_read_is_refused_before_the_writer() -> None:
+    outside = b"\0\1\0\1" + bytes(500_000)
+    with pytest.raises(WireError, match="brings a GroupInfo"):
+        through(Gate(), ALICE, requests.Append(1, ROOM, outside))
+    with pytest.raises(WireError, match="too large"):
+        through(Gate(), ALICE, requests.Append(1, ROOM, bytes(MAX_MESSAGE_BYTES + 1)))
+
+
+def test_a43_commits_are_limited_by_their_bytes_and_of_the_whole_account() -> None:
+    gate = Gate()
+    parts = requests.CommitParts(bytes(1000), (bytes(60_000),) * 15)
+    other = Who("alice", 1, b"c" * 16, 3, False)
+    sent = [
+        passes(through, gate, who, requests.Append(1, bytes([n]) * 16, bytes(90_000), parts))
+        for n in range(10)
+        for who in (ALICE, other)
+    ]
+    assert sum(sent) == 4
+    assert passes(through, gate, BOB, requests.Append(1, ROOM, bytes(90_000), parts))
+    assert not passes(through, gate, ALICE, requests.Create(1, ROOM, bytes(1000), parts.nodes))
+
+
+def test_a43_verdicts_and_packages_count_one_by_one() -> None:
+    gate = Gate()
+    many = tuple((seq, requests.Verdict.REFUSED) for seq in range(1024))
+    assert how_many(through, gate, ALICE, requests.Ack(1, ROOM, 1, many)) == 8
+    assert how_many(through, gate, ALICE, requests.Ack(1, ROOM, 1)) == 1000
+    packages = requests.Publish(1, (b"x",) * 49)
+    assert how_many(through, gate, ALICE, packages) == 8

@@ -1,4 +1,5 @@
 import asyncio
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from relay.errors import StartError
 from relay.operator import Operator, job_of
 from tests.relay.client import connect, new_device
 from tests.relay.live import live
-from wire import pushes, replies
+from wire import pushes, replies, requests
 from wire.errors import WireError
 
 
@@ -156,3 +157,31 @@ def test_a_relay_that_answers_nonsense_is_said(tmp_path: Path) -> None:
 def test_an_unknown_command_is_refused() -> None:
     with pytest.raises(WireError):
         job_of({"action": "drop tables"})
+
+
+def test_whoever_waits_no_more_keeps_nobody_from_an_answer(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with live(tmp_path) as relay:
+            client = await connect(relay.port)
+            await client.register(new_device("alice"))
+            services = relay.relay.services
+            begun, release = threading.Event(), threading.Event()
+
+            def hold(_database: object) -> None:
+                begun.set()
+                release.wait(10)
+
+            services.writer.submit(hold, lambda _result: None)
+            await asyncio.to_thread(begun.wait)
+            asked = asyncio.ensure_future(Operator(services).handle({"action": "list"}))
+            while services.writer.waiting() < 1:
+                await asyncio.sleep(0.005)
+            asked.cancel()
+            rid = client.rid()
+            client.send(requests.AckInbox(rid, 1))
+            while services.writer.waiting() < 2:
+                await asyncio.sleep(0.005)
+            release.set()
+            assert await client.answer(rid) == replies.Ok(rid)
+
+    asyncio.run(scenario())
