@@ -28,6 +28,7 @@ from wire.entry import EntryData, decode_entry_data
 from wire.errors import Code, WireError
 from wire.limits import MAX_MESSAGE_BYTES
 
+MAX_OPEN_PROPOSALS_BYTES: Final = 1024  # an ExternalInit, a Remove and a PSK: a fifth of it
 MAX_EPOCH: Final = (1 << 62) - 1  # MLS counts in 64 bits, databases in 63
 
 
@@ -105,14 +106,25 @@ def _read_private(message: bytes) -> tuple[bytes, Header]:
 
 
 def _read_public(message: bytes) -> tuple[bytes, Header]:
+    _check_open_size(message)
     content = decode_all(message[4:], read_public_message).content
-    if content.sender.type is not SenderType.NEW_MEMBER_COMMIT:
-        raise _refused("Only a commit from outside is sent in the open.")
     if content.content_type is not ContentType.COMMIT:
         raise _refused("From outside only a commit comes in.")
     data = decode_entry_data(content.authenticated_data)
     commit = _open_commit(decode_commit(content.content))
     return content.group_id, Header(EntryKind.EXTERNAL, content.epoch, data, commit)
+
+
+def _check_open_size(message: bytes) -> None:
+    """Refuse a list of proposals that would take long to read: framing, section 6, up to it."""
+    reader = Reader(message[4:])
+    reader.vector()  # group_id
+    reader.u64()  # epoch
+    if reader.u8() != SenderType.NEW_MEMBER_COMMIT:
+        raise _refused("Only a commit from outside is sent in the open.")
+    reader.vector()  # authenticated_data
+    if reader.u8() == ContentType.COMMIT and reader.length() > MAX_OPEN_PROPOSALS_BYTES:
+        raise _refused("A commit from outside changes nothing but its own membership.")
 
 
 def _open_commit(commit: Commit) -> OpenCommit:
