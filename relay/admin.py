@@ -14,6 +14,7 @@ from relay.context import Context, Who
 from relay.leaving import check_order_fields
 from relay.outcome import EndSessions, Event, Outcome, ToEverybody
 from relay.removals import remove_account
+from relay.rights import check_not_banned
 from storage.relay import account_rows, other_rows
 from storage.relay.account_rows import FOR_GOOD, NEVER, Account
 from wire.entry import Order, OrderKind, encode_data
@@ -45,7 +46,7 @@ def act(connection: Connection, context: Context, who: Who, request: AdminAct) -
     Raises WireError: not_admin, no_such_user, forbidden (upon himself, or the last admin),
     bad_request (the order).
     """
-    admin = _admin(connection, who)
+    admin = _admin(connection, context, who)
     target = _target(connection, request.name)
     if target.id == admin.id:
         raise WireError(Code.FORBIDDEN, "Nobody acts upon himself. Nothing was done.")
@@ -70,8 +71,9 @@ def act_as_operator(
     return _do(connection, context, deed, _Deed(OPERATOR, target, _clean(reason), until_ms), rid=0)
 
 
-def _admin(connection: Connection, who: Who) -> Account:
+def _admin(connection: Connection, context: Context, who: Who) -> Account:
     account = account_rows.account_by_id(connection, who.account_id)
+    check_not_banned(context, account)  # in the same moment: its session ends only now
     if not account.is_admin:
         raise WireError(Code.NOT_ADMIN, "Only server admins may do that. Nothing was done.")
     return account
@@ -201,7 +203,7 @@ _NOTICES = {
 
 def announce(connection: Connection, context: Context, who: Who, request: Announce) -> Outcome:
     """Tell everybody online something."""
-    admin = _admin(connection, who)
+    admin = _admin(connection, context, who)
     events = _announce(connection, context, admin.name, admin.display, request.text)
     return Outcome(Ok(request.rid), events)
 
@@ -220,7 +222,7 @@ def _announce(
 
 def list_users(connection: Connection, context: Context, who: Who, request: ListUsers) -> Outcome:
     """List accounts by name."""
-    _admin(connection, who)
+    _admin(connection, context, who)
     found = users(connection, context, after=_printable(request.after), limit=request.limit)
     return Outcome(UserList(request.rid, found))
 
@@ -246,9 +248,9 @@ def users(
     )
 
 
-def list_audit(connection: Connection, _context: Context, who: Who, request: ListAudit) -> Outcome:
+def list_audit(connection: Connection, context: Context, who: Who, request: ListAudit) -> Outcome:
     """List acts, newest first."""
-    _admin(connection, who)
+    _admin(connection, context, who)
     acts = audit(connection, before=request.before, limit=request.limit)
     return Outcome(AuditList(request.rid, acts))
 

@@ -15,6 +15,8 @@ from relay.outcome import Outcome, ToAccounts
 from relay.rights import (
     check_may_join,
     check_may_see,
+    check_not_banned,
+    check_not_revoked,
     no_such_room,
     open_conversation,
     pair_of,
@@ -48,10 +50,12 @@ def create(connection: Connection, context: Context, who: Who, request: Create) 
     if found is not None:
         return _founded_before(found, who, request)
     account = account_rows.account_by_id(connection, who.account_id)
+    check_not_banned(context, account)  # in the same moment: its session ends only now
     active_name, pair = _check_founding(connection, context, account, facts.policy)
     device = account_rows.device_by_id(connection, who.device)
     if device is None or founder_key(facts) != device.signature_key or facts.epoch != 0:
         raise WireError(Code.BAD_REQUEST, "A new group has this device as its only leaf.")
+    check_not_revoked(device)
     check_tree(connection, None, facts)
     charge(connection, context, account, len(request.group_info))
     _store(connection, context, who, request, facts=facts, active_name=active_name, pair=pair)

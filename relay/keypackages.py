@@ -14,6 +14,7 @@ from crypto.mls.key_package import KeyPackage, validate
 from crypto.mls.suite import SUITE_1
 from relay.context import Context, Who
 from relay.outcome import Event, Outcome, ToDevices
+from relay.rights import check_not_revoked
 from storage.relay import account_rows, other_rows
 from wire.errors import Code, WireError
 from wire.limits import KEY_PACKAGE_LIFETIME_S, KEY_PACKAGES_KEPT, KEY_PACKAGES_REFILL_AT
@@ -30,6 +31,7 @@ def publish(connection: Connection, context: Context, who: Who, request: Publish
     """
     device = account_rows.device_by_id(connection, who.device)
     assert device is not None
+    check_not_revoked(device)  # in the same moment: its session ends only now
     rows = [_row(context, device.id, device.signature_key, each) for each in request.packages]
     last: list[dict[str, Any]] = []
     if request.last_resort is not None:

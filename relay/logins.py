@@ -15,7 +15,7 @@ from relay.context import Context, Proof, Who
 from relay.outcome import EndSessions, Event, Outcome, ToEverybody
 from relay.proofs import check_chain, check_device_proof
 from relay.removals import revoke_devices
-from relay.rights import until_words
+from relay.rights import check_not_banned, check_not_revoked
 from storage.relay import account_rows as rows
 from storage.relay.account_rows import Account, Device
 from wire.emails import canonical_email
@@ -111,28 +111,6 @@ def _enter(
     check_not_banned(context, account)
     rows.update_device(connection, device.id, seen_ms=context.now_ms())
     return session(connection, context, account, device.device, device.id, rid=rid)
-
-
-def check_not_revoked(device: Device) -> None:
-    """Raise WireError(removed) for a device that was logged out for good."""
-    if device.revoked_ms:
-        text = (
-            "This device was logged out for good. Its messages stay here: log in as a new device."
-        )
-        raise WireError(Code.REMOVED, text)
-
-
-def check_not_banned(context: Context, account: Account) -> None:
-    """Raise WireError(banned) with data until_ms and reason. Only for whom has proved who it is."""
-    if account.is_banned(context.now_ms()):
-        until = until_words(account.banned_until_ms)
-        because = f": {account.reason}" if account.reason else ""
-        raise WireError(
-            Code.BANNED,
-            f"You are banned {until}{because}. Your messages here are kept.",
-            until_ms=account.banned_until_ms,
-            reason=account.reason,
-        )
 
 
 def enroll(

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 
 from relay.context import Context, Who
 from storage.relay import account_rows, conversation_rows, other_rows
-from storage.relay.account_rows import FOR_GOOD, Account
+from storage.relay.account_rows import FOR_GOOD, Account, Device
 from storage.relay.conversation_rows import Conversation, Membership
 from wire.entry import Id
 from wire.errors import Code, WireError
@@ -90,6 +90,28 @@ def check_may_speak(
         peer = account_rows.account_by_root(connection, root)
         if peer is not None and peer.id != account.id and peer.is_banned(now_ms):
             raise peer_banned(peer)
+
+
+def check_not_revoked(device: Device) -> None:
+    """Raise WireError(removed) for a device that was logged out for good."""
+    if device.revoked_ms:
+        text = (
+            "This device was logged out for good. Its messages stay here: log in as a new device."
+        )
+        raise WireError(Code.REMOVED, text)
+
+
+def check_not_banned(context: Context, account: Account) -> None:
+    """Raise WireError(banned) with data until_ms and reason. Only for whom has proved who it is."""
+    if account.is_banned(context.now_ms()):
+        until = until_words(account.banned_until_ms)
+        because = f": {account.reason}" if account.reason else ""
+        raise WireError(
+            Code.BANNED,
+            f"You are banned {until}{because}. Your messages here are kept.",
+            until_ms=account.banned_until_ms,
+            reason=account.reason,
+        )
 
 
 def peer_banned(peer: Account) -> WireError:

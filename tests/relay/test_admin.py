@@ -214,3 +214,15 @@ def test_the_operators_reason_is_cut_to_what_is_kept(any_world: World) -> None:
     )
     (notice,) = told(outcome.events, Notice)
     assert notice.text == "x" * 512
+
+
+def test_a70_what_the_banned_asked_in_the_same_moment_is_not_done(world: World) -> None:
+    """Their sessions end when the ban is stored; what stands in line behind it is still theirs."""
+    boss, other, bob = make_admin(world), world.account("Other"), world.account("Bob")
+    do(boss, Act.PROMOTE, "other")
+    ban(boss, other)
+    ban(boss, bob)
+    assert code_of(lambda: do(other, Act.UNBAN, "other")) == "banned"
+    assert code_of(lambda: do(other, Act.PROMOTE, "bob")) == "banned"
+    assert code_of(bob.room) == "banned"
+    assert code_of(lambda: bob.direct(boss)) == "banned"

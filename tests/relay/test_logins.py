@@ -234,3 +234,11 @@ class TestRevoke:
             order = signer.order(OrderKind.REVOKE, bob, device=alice.id)
             request = requests.RevokeDevice(rid(), alice.id, order)
             assert code_of(lambda r=request: bob.do(leaving.revoke_device, r)) == "bad_request"
+
+    def test_what_it_asked_in_the_same_moment_is_not_done(self, world: World) -> None:
+        alice = world.account("Alice")
+        phone = alice.sibling()
+        order = alice.order(OrderKind.REVOKE, phone, device=phone.id)
+        alice.do(leaving.revoke_device, requests.RevokeDevice(rid(), phone.id, order))
+        assert code_of(phone.room) == "removed"
+        assert code_of(phone.publish) == "removed"
