@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeAlias, TypeVar
 
 from sqlalchemy import Connection
 
-from relay import usage
+from relay import logs, usage
 from storage.relay.database import Collision, Database
 from storage.relay.errors import Unavailable
 from wire.errors import Code, WireError
@@ -24,6 +24,7 @@ Finish: TypeAlias = Callable[[R | Exception], None]
 Deliver: TypeAlias = Callable[[Sequence[Callable[[], None]]], None]
 Transaction: TypeAlias = Callable[[], AbstractContextManager[Connection]]
 
+_log = logs.logger("worker")
 CAPACITY = 8192  # jobs that wait; beyond it senders are told to come back
 BATCH = 256  # jobs in one transaction: what is gained by more is less than what it delays
 ATTEMPTS = 5  # of one transaction that keeps losing to another relay's
@@ -121,7 +122,13 @@ class Worker:
 
 
 def _callback(job: _Job[Any], result: Any) -> Callable[[], None]:
-    return lambda: job.finish(result)
+    def finish() -> None:
+        try:
+            job.finish(result)
+        except Exception as fault:  # noqa: BLE001  the others of the batch wait for their answers
+            logs.failure(_log, "not told", fault)
+
+    return finish
 
 
 def run_batch(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import os
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,6 +54,13 @@ def run(scenario: Coroutine[Any, Any, None]) -> None:
     """Run a test's scenario on the loop that a relay has."""
     with asyncio.Runner(loop_factory=new_loop) as runner:
         runner.run(scenario)
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    """Return once something about the relay holds; nothing tells of it by itself."""
+    async with asyncio.timeout(20):
+        while not holds():  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
 
 
 async def member(relay: Live, name: str) -> Client:

@@ -14,7 +14,7 @@ import pytest
 from relay import gate, logs, passwords
 from relay.handshake import State
 from tests.relay.client import PASSWORD, connect, new_device
-from tests.relay.live import live, operate, run
+from tests.relay.live import live, operate, run, until
 from wire import pushes, replies, requests
 
 
@@ -241,11 +241,9 @@ def test_a70_a_new_identity_ends_old_sessions_though_its_own_connection_is_gone(
                     new.rid(), device.chain, new.proof(device), new_identity=True, sealed_root=b"x"
                 )
             )
-            while services.writer.waiting() < 1:
-                await asyncio.sleep(0.005)
+            await until(lambda: services.writer.waiting() >= 1)
             new.close()
-            while len(services.connections) > 1:
-                await asyncio.sleep(0.005)
+            await until(lambda: len(services.connections) == 1)
             release.set()
             assert (await old.push(pushes.Ended)).reason is pushes.EndReason.REVOKED
 

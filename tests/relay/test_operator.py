@@ -11,7 +11,7 @@ from relay.control import ControlSocket
 from relay.errors import StartError
 from relay.operator import Operator, job_of
 from tests.relay.client import connect, new_device
-from tests.relay.live import live
+from tests.relay.live import live, until
 from wire import pushes, replies, requests
 from wire.errors import WireError
 
@@ -174,13 +174,11 @@ def test_whoever_waits_no_more_keeps_nobody_from_an_answer(tmp_path: Path) -> No
             services.writer.submit(hold, lambda _result: None)
             await asyncio.to_thread(begun.wait)
             asked = asyncio.ensure_future(Operator(services).handle({"action": "list"}))
-            while services.writer.waiting() < 1:
-                await asyncio.sleep(0.005)
+            await until(lambda: services.writer.waiting() >= 1)
             asked.cancel()
             rid = client.rid()
             client.send(requests.AckInbox(rid, 1))
-            while services.writer.waiting() < 2:
-                await asyncio.sleep(0.005)
+            await until(lambda: services.writer.waiting() >= 2)
             release.set()
             assert await client.answer(rid) == replies.Ok(rid)
 

@@ -208,3 +208,16 @@ def test_call_raises_what_the_job_raised(world: World) -> None:
         worker.call(break_down)
     assert worker.call(put("a")) == "a"
     worker.close()
+
+
+def test_a_fault_in_telling_one_leaves_the_others_told(world: World) -> None:
+    told: list[object] = []
+    worker = writer(world.database)
+
+    def fault(_result: object) -> None:
+        raise ZeroDivisionError
+
+    for finish in (fault, told.append, fault, told.append):
+        worker.submit(lambda _connection: "done", finish)
+    worker.close()
+    assert told == ["done", "done"]
