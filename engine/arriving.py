@@ -18,7 +18,7 @@ from engine.joining import Joining, join, open_door
 from engine.joining import send as send_join
 from engine.live import Live
 from engine.loading import Loaded, frame_of
-from engine.outside import ask_verdict, check_step, come_back, come_in
+from engine.outside import ask_verdict, check_step, come_back, come_in, note_old_copy
 from engine.removals import commit_waiting
 from storage.client import messaging
 from wire.errors import Code, WireError
@@ -115,7 +115,11 @@ class Arriving:
                     await come_in(self._hub, live)
 
     async def _catch_up(self, live: Live, head: Head) -> None:
-        if head.last_seq > live.value.cursor:
+        if head.cursor > live.value.cursor:
+            await note_old_copy(live, head.cursor)
+        if live.value.notes.rolled_back:
+            await check_step(self._hub, live)
+        elif head.last_seq > live.value.cursor:
             await live.catch_up()
         elif head.cursor < live.value.cursor:
             self._hub.acks.note(live)

@@ -13,7 +13,7 @@ from engine.acks import Acks
 from engine.commits import REFUSED, UNUSABLE
 from engine.context import Context
 from engine.conversation import Conversation, State, Step
-from engine.events import Event
+from engine.events import Event, Outgoing
 from engine.live import Live
 from wire.errors import Code, WireError
 from wire.policy import Kind
@@ -82,7 +82,7 @@ class Hub:
         self.acks.note(live)
         for step in steps:
             if step.sent is not None:
-                self._answer(step.sent, step.conversation.cursor)
+                self.stored(live, step.sent, step.conversation.cursor)
         lost = any(step.verdict in (REFUSED, UNUSABLE) for step in steps) or live.ahead_seen
         if lost or live.value.state is State.LOST or live.value.notes.rolled_back:
             self.recover(live)
@@ -136,7 +136,10 @@ class Hub:
         """Tell the faces."""
         self.context.emit(event)
 
-    def _answer(self, transaction_id: bytes, seq: int) -> None:
+    def stored(self, live: Live, transaction_id: bytes, seq: int) -> None:
+        """Tell that the relay has an own message, and this device its place."""
+        number = transaction_id.hex()
+        self.emit(Outgoing(id=number, state="stored", conversation=live.value.title, seq=seq))
         future = self._sent.pop(transaction_id, None)
         if future is not None and not future.done():
             future.set_result(seq)

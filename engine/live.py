@@ -82,12 +82,16 @@ class Live:
             if self.has_gap and not self._in_flight:
                 await self._fetch()
 
-    async def accepted(self, transaction_id: bytes, seq: int) -> None:
-        """Process an own entry at the place where the relay put it."""
+    def place(self, transaction_id: bytes, seq: int) -> None:
+        """Put an own entry at the place that the relay gave it; `settle` processes it."""
         own = self.own.get(transaction_id)
         if own is not None and seq > self.value.cursor:
             self._waiting[seq] = Entry(seq, self._context.now_ms(), own.message)
         reached("accepted")
+
+    async def accepted(self, transaction_id: bytes, seq: int) -> None:
+        """Process an own entry at the place where the relay put it."""
+        self.place(transaction_id, seq)
         await self.settle()
 
     async def catch_up(self) -> None:

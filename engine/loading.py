@@ -17,7 +17,7 @@ from engine.commits import OwnCommit
 from engine.committing import Parts, PendingRows
 from engine.conversation import KEPT_HASHES, Conversation, from_row, standing_of
 from engine.joining import Joining
-from engine.outbox import own_message
+from engine.protecting import own_message
 from engine.reading import Own
 from storage.client import messaging, outgoing
 from storage.client.messaging import ConversationRow, PendingCommit

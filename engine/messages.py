@@ -17,7 +17,8 @@ from engine.hub import Hub, is_ready, unavailable
 from engine.killpoints import reached
 from engine.live import Live
 from engine.numbers import number_of
-from engine.outbox import Outbox, text_of
+from engine.outbox import Outbox
+from engine.protecting import text_of
 from engine.titles import LOBBY, account_in, title_of
 from storage.client import outgoing
 from storage.client.outgoing import OutboxRow

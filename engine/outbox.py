@@ -7,27 +7,26 @@ heard once, what is only late is tried again.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any, Final
 
-from crypto.errors import PeerError
 from engine.committing import MAX_TRIES, Plan, commit
-from engine.content import Content, Text, decode_body, encode_content, padding_for
 from engine.conversation import Conversation
 from engine.events import Outgoing
-from engine.header import read_header
 from engine.hub import Hub
 from engine.killpoints import reached
 from engine.live import Live
 from engine.pins import check_members
-from engine.reading import OwnMessage
+from engine.protecting import Sealed, protect_rows
 from storage.client import outgoing
 from storage.client.outgoing import OutboxRow
-from wire.entry import EntryData, encode_data
 from wire.errors import Code, WireError
 from wire.replies import Accepted, Conflict
 from wire.requests import Append
 
+# Rows that are protected in one transaction, and processed in few when they are accepted.
+BATCH: Final = 16
 # What is only late: the text stays queued and is sent at the next connect.
 LATER: Final = frozenset({Code.NOT_CONNECTED, Code.TIMEOUT, Code.DISK_FULL})
 # What a later try may change while the connection stands.
@@ -35,6 +34,15 @@ AGAIN: Final = frozenset({Code.RATE_LIMITED, Code.UNAVAILABLE})
 AGAIN_AFTER_S: Final = 2.0
 UPDATE_AFTER_MS: Final = 24 * 3600 * 1000  # design: keys are renewed once a day ...
 UPDATE_AFTER_MESSAGES: Final = 100  # ... or after this many of one's own messages
+
+
+class _RowRefused(Exception):
+    """The relay's answer to one row, or that there is none."""
+
+    def __init__(self, row: OutboxRow, error: WireError) -> None:
+        super().__init__(error.text)
+        self.row = row
+        self.error = error
 
 
 class Outbox:
@@ -76,39 +84,68 @@ class Outbox:
 
     async def _send_all(self, target: str) -> None:
         store = self._hub.context.store
-        while rows := await store.query(lambda c: outgoing.next_queued(c, target)):
+        while rows := await store.query(lambda c: outgoing.next_queued(c, target, limit=BATCH)):
             try:
                 live = await self._resolve(target)
                 if live is None:
                     return  # woken again when the conversation is ready
-                await self._deliver(live, rows[0])
+                await self._deliver(live, rows)
+            except _RowRefused as refused:
+                await self._refused(refused.row, refused.error)
             except WireError as error:
-                if error.code in LATER:
-                    raise
-                if error.code in AGAIN:
-                    await asyncio.sleep(AGAIN_AFTER_S)
-                    continue
-                await self._fail(rows[0], error)
+                await self._refused(rows[0], error)
 
-    async def _deliver(self, live: Live, row: OutboxRow) -> None:
+    async def _refused(self, row: OutboxRow, error: WireError) -> None:
+        """Give a row up, or wait: raises what only the next connect can change."""
+        if error.code in LATER:
+            raise error
+        if error.code in AGAIN:
+            await asyncio.sleep(AGAIN_AFTER_S)
+        else:
+            await self._fail(row, error)
+
+    async def _deliver(self, live: Live, rows: Sequence[OutboxRow]) -> None:
+        """Send rows until all are answered, however often the conversation changes meanwhile."""
         context = self._hub.context
         for _ in range(MAX_TRIES):
             await commit(context, live, self._commit_first)
             await check_members(context, live.value.now_in()[1])
             async with live.lock:
-                message = await self._protected(live, row)
-            if message is None:
-                return
+                sealed = await protect_rows(context, live, rows)
             reached("stored_outgoing")
-            with live.under_way():
-                reply = await context.link.request(Append(0, live.value.id, message))
-            if isinstance(reply, Accepted):
-                await self._stored(live, row, reply.answers[0][1])
+            if await self._send_each(live, sealed):
                 return
-            if not isinstance(reply, Conflict):
-                raise WireError(Code.BAD_REQUEST, "The relay answered something else.")
             await live.catch_up()
         raise WireError(Code.UNAVAILABLE, "The conversation changes too fast.")
+
+    async def _send_each(self, live: Live, sealed: Sequence[Sealed]) -> bool:
+        """Send ciphertexts one after the other; False at the first that stands on an old change."""
+        accepted: list[tuple[OutboxRow, int]] = []
+        try:
+            for row, message in sealed:
+                seq = await self._append(live, row, message)
+                if seq is None:
+                    return False
+                accepted.append((row, seq))
+                live.place(row.transaction_id, seq)
+                if len(sealed) > 1:
+                    self._hub.start(live.settle())
+            return True
+        finally:
+            await self._settled(live, accepted)
+
+    async def _append(self, live: Live, row: OutboxRow, message: bytes) -> int | None:
+        """Return the place in the log, None after a conflict."""
+        try:
+            with live.under_way():
+                reply = await self._hub.context.link.request(Append(0, live.value.id, message))
+        except WireError as error:
+            raise _RowRefused(row, error) from None
+        if isinstance(reply, Accepted):
+            return reply.answers[0][1]
+        if not isinstance(reply, Conflict):
+            raise WireError(Code.BAD_REQUEST, "The relay answered something else.")
+        return None
 
     def _commit_first(self, value: Conversation) -> Plan | None:
         """Ask for a commit: a Remove waits, or this device's keys are due for renewal."""
@@ -128,73 +165,31 @@ class Outbox:
             or value.sent_since_update >= UPDATE_AFTER_MESSAGES
         )
 
-    async def _protected(self, live: Live, row: OutboxRow) -> bytes | None:
-        """Return the row's ciphertext for the present place, durable; None if it is stored by now.
-
-        What may have been sent is sent again as it was while it still stands right: the relay then
-        repeats its first answer.
-        """
-        store, number = self._hub.context.store, row.transaction_id
-        now = await store.query(lambda connection: outgoing.find(connection, number))
-        if now is None or now.is_failed:
-            return None
-        if not live.reads or live.value.notes.rolled_back:
-            raise WireError(Code.UNAVAILABLE, f"{live.value.title} is not ready yet.")
-        if now.message is not None and _stands(live.value, now.message):
-            self._remember(live, row, now.message)
-            return now.message
-        return await self._protect(live, row)
-
-    async def _protect(self, live: Live, row: OutboxRow) -> bytes:
-        context, value = self._hub.context, live.value
-        group, _ = value.now_in()
-        content = Content(
-            1,
-            row.transaction_id,
-            value.own_counter + 1,
-            sent_at_ms=row.created_at_ms,
-            position=value.cursor,
-            hash=value.hash,
-            body=decode_body(row.body),
-        )
-        data = encode_content(content)
-        next_group, message = group.protect(
-            data,
-            signer=context.keys.signer,
-            authenticated_data=encode_data(EntryData(value.stands_on, row.transaction_id)),
-            padding=padding_for(len(data)),
-            random=context.random,
-        )
-
-        def write(connection: Any) -> None:
-            outgoing.set_message(connection, row.id, conversation=value.id, message=message)
-
-        await live.keep_group(next_group, write)
-        self._remember(live, row, message)
-        return message
-
-    def _remember(self, live: Live, row: OutboxRow, message: bytes) -> None:
-        live.own[row.transaction_id] = own_message(row, message)
-
-    async def _stored(self, live: Live, row: OutboxRow, seq: int) -> None:
-        number = row.transaction_id
-        await live.accepted(number, seq)
-        if number in live.own:
-            await live.catch_up()
-        if number in live.own:
-            # Its place was passed without recognising it: a conversation that lost step comes back
-            # behind it. The relay has it; the row is done.
-            live.own.pop(number, None)
-            store = self._hub.context.store
-            await store.run(lambda connection: outgoing.drop(connection, number))
-        self._hub.emit(
-            Outgoing(id=number.hex(), state="stored", conversation=live.value.title, seq=seq)
-        )
+    async def _settled(self, live: Live, accepted: Sequence[tuple[OutboxRow, int]]) -> None:
+        """Process own entries at their places, with what came between them."""
+        await live.settle()
+        for row, seq in accepted:
+            number = row.transaction_id
+            if number in live.own:
+                await live.catch_up()
+            if number in live.own:
+                # Its place was passed without recognising it: a conversation that lost step comes
+                # back behind it. The relay has it; the row is done.
+                live.own.pop(number, None)
+                store = self._hub.context.store
+                await store.run(partial(outgoing.drop, transaction_id=number))
+                self._hub.stored(live, number, seq)
 
     async def _fail(self, row: OutboxRow, error: WireError) -> None:
         number, code = row.transaction_id, error.code.value
         store = self._hub.context.store
-        await store.run(lambda connection: outgoing.set_failed(connection, number, code=code))
+
+        def work(connection: Any) -> None:
+            outgoing.set_failed(connection, number, code=code)
+            # Those behind it were never sent, and their counters count it.
+            outgoing.unseal(connection, row.target)
+
+        await store.run(work)
         self._hub.emit(
             Outgoing(
                 id=number.hex(),
@@ -205,29 +200,3 @@ class Outbox:
             )
         )
         self._hub.fail(number, error)
-
-
-def own_message(row: OutboxRow, message: bytes) -> OwnMessage:
-    """Return what is recognised as the row's entry when it comes back in the log."""
-    return OwnMessage(
-        row.transaction_id, message, body=decode_body(row.body), sent_at_ms=row.created_at_ms
-    )
-
-
-def _stands(value: Conversation, message: bytes) -> bool:
-    group, _ = value.now_in()
-    try:
-        header = read_header(message)
-        return (
-            header.group_id == value.id
-            and header.epoch == group.epoch
-            and header.entry_data().stands_on == value.stands_on
-        )
-    except PeerError:
-        return False
-
-
-def text_of(row: OutboxRow) -> str | None:
-    """Return the text of a row that a person wrote, None for the engine's own."""
-    body = decode_body(row.body)
-    return body.text if isinstance(body, Text) else None

@@ -37,6 +37,13 @@ async def come_in(hub: Hub, live: Live, *, psk: bytes | None = None) -> None:
     await live.catch_up()
 
 
+async def note_old_copy(live: Live, acknowledged: int) -> None:
+    """Notice that this device told the relay of more than its store has."""
+    async with live.lock:
+        if live.reads and acknowledged > live.value.cursor:
+            await live.keep_value(live.value.with_notes(rolled_back=True))
+
+
 async def come_back(hub: Hub, live: Live, *, is_asked: bool = False) -> None:
     """Rejoin a conversation that lost step, and say what was missed."""
     now_ms = hub.context.now_ms()
@@ -45,6 +52,8 @@ async def come_back(hub: Hub, live: Live, *, is_asked: bool = False) -> None:
         _warn(hub, live)
         return
     missed_after = live.value.cursor
+    if live.value.notes.rolled_back:
+        hub.emit(Notice(kind="clone", text=ROLLBACK_TEXT, conversation=live.value.title))
     async with live.lock:
         noted = live.value.with_notes(resyncs_ms=(*recent, now_ms))
         await live.keep_value(replace(_renumbered(noted), state=State.LOST))
@@ -81,13 +90,11 @@ async def _say_missed(hub: Hub, live: Live, last: int) -> None:
 
 async def check_step(hub: Hub, live: Live) -> None:
     """See whether a conversation lost step, and if so come back into it."""
-    if live.value.state is State.LOST:
-        await come_back(hub, live)
-        return
-    if live.reads and live.value.notes.rolled_back:
+    is_old_copy = live.value.notes.rolled_back
+    if is_old_copy and live.reads:
         await live.catch_up()
-        hub.emit(Notice(kind="clone", text=ROLLBACK_TEXT, conversation=live.value.title))
-        await come_back(hub, live, is_asked=True)
+    if is_old_copy or live.value.state is State.LOST:
+        await come_back(hub, live)
         return
     if not live.reads or not live.value.notes.refused:
         return

@@ -5,6 +5,7 @@ Never sends: engine/outbox.py does, in the order of the rows.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -78,6 +79,18 @@ def find(connection: Connection, transaction_id: bytes) -> OutboxRow | None:
     query = select(outbox).where(outbox.c.transaction_id == transaction_id)
     row = connection.execute(query).one_or_none()
     return None if row is None else OutboxRow(**row._mapping)
+
+
+def find_all(connection: Connection, transaction_ids: Sequence[bytes]) -> list[OutboxRow]:
+    """Return those of these rows that are there, oldest first."""
+    query = select(outbox).where(outbox.c.transaction_id.in_(transaction_ids))
+    return [OutboxRow(**row._mapping) for row in connection.execute(query.order_by(outbox.c.id))]
+
+
+def unseal(connection: Connection, target: str) -> None:
+    """Forget the ciphertexts of what waits for a target: they are made anew."""
+    is_ours = (outbox.c.target == target) & (outbox.c.state == QUEUED)
+    connection.execute(update(outbox).where(is_ours).values(message=None))
 
 
 def load_outbox(connection: Connection, *, limit: int = 10_000) -> list[OutboxRow]:

@@ -155,7 +155,8 @@ def test_a54_an_old_copy_of_a_store_makes_its_keys_anew(relay: Relay, tmp_path: 
         await old.session.send("@bob", "three")
         await synced(old, bob)
         assert await texts(bob, "@alice") == ["one", "two", "three"]
-        assert await texts(old, "@bob") == ["one", "two", "three"]
+        # What everybody had acknowledged, the relay may have deleted before the old copy came.
+        assert await texts(old, "@bob") in (["one", "two", "three"], ["one", "three"])
         gaps = [event for event in bob.heard if isinstance(event, Unreadable)]
         assert [(event.code, event.sender) for event in gaps] == [("gap", "alice")]
 
