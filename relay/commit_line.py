@@ -36,12 +36,13 @@ class CommitLine:
         item = (connection, request)
         if not self._services.pace.join(request.conversation, device, item):
             raise WireError(Code.UNAVAILABLE, "Too many commits wait there. Try again in a moment.")
-        connection.began()
+        connection.began(request)
         self._run()
 
     def leave(self, device: bytes) -> None:
         """A device is gone, and what it waited with."""
-        self._services.pace.leave(device)
+        for connection, request in self._services.pace.leave(device):
+            connection.done(request)
         self._run()
 
     def _run(self) -> None:
@@ -65,7 +66,7 @@ class CommitLine:
                 services.asking.settle(conversation)
             services.loop.call_soon(self._run)
 
-        connection.done()
+        connection.done(request)
         try:
             self._submit(connection, request, then)
         except WireError as error:

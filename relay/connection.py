@@ -14,7 +14,7 @@ from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport
 
 from relay.arrival import Arrival
 from relay.context import Proof
-from relay.flow import Flow
+from relay.flow import Flow, size_of
 from relay.handshake import State
 from relay.outlet import Outlet, Turn
 from relay.throttle import Bucket
@@ -51,6 +51,7 @@ class Connection(WSListener):
         "bucket",
         "found",
         "in_flight",
+        "in_flight_bytes",
         "is_heard",
         "is_paused",
         "outlet",
@@ -87,6 +88,7 @@ class Connection(WSListener):
         self.bucket: Bucket | None = None
         self._held: deque[bytes] = deque()
         self.in_flight = 0
+        self.in_flight_bytes = 0
         self.is_paused = False
         self.is_heard = True
         self.silence = 0
@@ -148,19 +150,25 @@ class Connection(WSListener):
         """Close after what was written; cut the line if the peer does not take it in time."""
         self._close(WSCloseCode.OK)
 
-    def began(self) -> None:
+    def began(self, request: object) -> None:
         """A request is being worked on; with too many of them, nothing more is read."""
+        size = size_of(request)
         self.in_flight += 1
-        if self._flow.began(self.in_flight) or self.is_paused:
+        self.in_flight_bytes += size
+        own_bytes = self.in_flight_bytes
+        if self._flow.began(self.in_flight, size=size, own_bytes=own_bytes) or self.is_paused:
             return
         if self._transport is not None:
             self.is_paused = True
             self._transport.underlying_transport.pause_reading()
 
-    def done(self) -> None:
+    def done(self, request: object) -> None:
         """A request was worked on."""
+        size = size_of(request)
         self.in_flight -= 1
-        if self._flow.done(self.in_flight) and self.is_paused:
+        self.in_flight_bytes -= size
+        own_bytes = self.in_flight_bytes
+        if self._flow.done(self.in_flight, size=size, own_bytes=own_bytes) and self.is_paused:
             self.is_paused = False
             self._loop.call_soon(self._read_on)
 

@@ -73,7 +73,9 @@ class Dispatcher:
         connection.state = State.CLOSED
         session = connection.session
         if session is not None:
-            if services.bus.leave(session):
+            services.bus.leave(session)
+            # Also when the session ended before: kicked and banned, it is not there any more.
+            if not services.bus.is_connected(session.who.device):
                 self._commits.leave(session.who.device)
             self._mark_seen(session.who)
         services.connections.discard(connection)
@@ -185,14 +187,14 @@ class Dispatcher:
             return operation(database, context, who, request)
 
         def finish(result: Outcome | Exception) -> None:
-            connection.done()
+            connection.done(request)
             if then is not None:
                 then(result)
             self._answer(connection, request, result)
 
         worker = services.writer if route.thread is Thread.WRITER else services.reader
         worker.submit(run, finish)
-        connection.began()
+        connection.began(request)
 
     def _answer(self, connection: Connection, request: Any, result: Outcome | Exception) -> None:
         services = self._services

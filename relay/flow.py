@@ -5,12 +5,29 @@ Never refuses a request and never drops one: what is not read yet waits in the s
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from relay.worker import CAPACITY
+from wire.requests import Append, Create, Publish
 
 MANY: Final = CAPACITY // 2  # in flight together: from here on nobody takes more than his share
 MOST: Final = 1024  # of one connection
+MANY_BYTES: Final = 64 << 20  # that wait in memory, of all
+MOST_BYTES: Final = 2 << 20  # of one connection
+
+
+def size_of(request: Any) -> int:
+    """Return the bytes that a request keeps in memory while it waits, if they are many."""
+    match request:
+        case Append(message=message, commit=None):
+            return len(message)
+        case Append(message=message, commit=parts):
+            return len(message) + len(parts.group_info) + sum(map(len, parts.nodes))
+        case Create(nodes=nodes):
+            return sum(map(len, nodes))
+        case Publish(packages=packages):
+            return sum(map(len, packages))
+    return 0
 
 
 class Flow:
@@ -18,16 +35,25 @@ class Flow:
 
     def __init__(self) -> None:
         self.in_flight = 0
+        self.size_bytes = 0
         self.sessions = 0
 
-    def began(self, own: int) -> bool:
+    def began(self, own: int, *, size: int = 0, own_bytes: int = 0) -> bool:
         """One more, of a connection that has `own` now: whether it is to be read on."""
         self.in_flight += 1
+        self.size_bytes += size
+        if own_bytes >= MOST_BYTES:
+            return False
+        if self.size_bytes >= MANY_BYTES and own_bytes >= MANY_BYTES // max(1, self.sessions):
+            return False
         return own < MOST and (self.in_flight < MANY or own < self._share())
 
-    def done(self, own: int) -> bool:
+    def done(self, own: int, *, size: int = 0, own_bytes: int = 0) -> bool:
         """One less, of a connection that has `own` left: whether it may be read again."""
         self.in_flight -= 1
+        self.size_bytes -= size
+        if own_bytes > min(MOST_BYTES, MANY_BYTES // max(1, self.sessions)) // 2:
+            return False
         return own <= self._share() // 2 or (own < MOST // 2 and self.in_flight < MANY // 2)
 
     def _share(self) -> int:

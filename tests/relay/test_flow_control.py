@@ -4,7 +4,7 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from relay.flow import MANY, MOST, Flow
+from relay.flow import MANY, MANY_BYTES, MOST, MOST_BYTES, Flow, size_of
 from tests.relay.live import live, member, run
 from wire import replies, requests
 
@@ -57,3 +57,38 @@ def test_a_flood_of_requests_is_answered_in_full(tmp_path: Path) -> None:
             await asyncio.sleep(0)
 
     run(scenario())
+
+
+def test_a_connection_has_so_many_bytes_in_flight() -> None:
+    flow = Flow()
+    flow.sessions = 1
+    size = MOST_BYTES // 4
+    assert [flow.began(n, size=size, own_bytes=n * size) for n in range(1, 5)] == [True] * 3 + [
+        False
+    ]
+    assert [flow.done(n, size=size, own_bytes=n * size) for n in (3, 2, 1, 0)] == [
+        False,
+        True,
+        True,
+        True,
+    ]
+    assert flow.size_bytes == 0
+
+
+def test_with_many_bytes_in_flight_each_has_a_share() -> None:
+    flow = Flow()
+    flow.sessions = 1000
+    flow.size_bytes = MANY_BYTES
+    assert flow.began(1, size=1000, own_bytes=1000)
+    assert not flow.began(1, size=100_000, own_bytes=100_000)
+    assert not flow.done(1, size=1000, own_bytes=100_000)
+    assert flow.done(0, size=100_000, own_bytes=0)
+
+
+def test_a_request_weighs_what_it_carries() -> None:
+    parts = requests.CommitParts(bytes(10), (bytes(20), bytes(30)))
+    assert size_of(requests.Append(1, bytes(16), bytes(40))) == 40
+    assert size_of(requests.Append(1, bytes(16), bytes(40), parts)) == 100
+    assert size_of(requests.Create(1, bytes(16), b"", (bytes(5),))) == 5
+    assert size_of(requests.Publish(1, (bytes(7), bytes(8)))) == 15
+    assert size_of(requests.Heads(1)) == 0

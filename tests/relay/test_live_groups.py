@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
+from relay.outcome import EndSessions, Outcome
 from relay.pace import Result
 from tests.relay import client as wire_client
 from tests.relay.actors import Device, World
 from tests.relay.client import Client, connect
-from tests.relay.live import Live, live, operate, run
+from tests.relay.live import Live, live, operate, run, until
 from wire import pushes, replies, requests
 from wire.limits import COMMIT_PACE_S
 
@@ -155,5 +160,40 @@ def test_a16_a_remove_that_waits_is_remembered_over_a_restart(tmp_path: Path) ->
         async with town(tmp_path) as place:
             client = await place.enter(alice)
             assert await client.push(pushes.CommitWanted) == pushes.CommitWanted(room, 2)
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("kicked", [True, False])
+def test_a71_a_commit_in_line_goes_with_its_session(tmp_path: Path, kicked: bool) -> None:
+    async def scenario() -> None:
+        async with town(tmp_path) as place:
+            alice = place.world.account("Alice")
+            room = alice.room()
+            client = await place.enter(alice)
+            services = place.live.relay.services
+            begun, release = threading.Event(), threading.Event()
+
+            def hold(_database: object) -> None:
+                begun.set()
+                release.wait(10)
+
+            services.writer.submit(hold, lambda _result: None)
+            await asyncio.to_thread(begun.wait)
+            for _ in range(3):
+                client.send(alice.commit(room)[0])
+            await until(lambda: services.flow.in_flight == 3)
+            assert services.flow.size_bytes > 1000
+            if kicked:
+                ended = pushes.Ended(pushes.EndReason.KICKED)
+                services.bus.tell(Outcome(None, (EndSessions("alice", None, ended),)), None)
+            else:
+                client.close()
+            await until(lambda: not services.connections)
+            assert services.flow.in_flight == 1  # what the writer has already
+            release.set()
+            await until(lambda: services.flow.in_flight == 0)
+            assert services.flow.size_bytes == 0
+            assert alice.fetch(room).last_seq == 1
 
     run(scenario())
