@@ -18,16 +18,17 @@ MOST_BYTES: Final = 2 << 20  # of one connection
 
 def size_of(request: Any) -> int:
     """Return the bytes that a request keeps in memory while it waits, if they are many."""
-    match request:
-        case Append(message=message, commit=None):
-            return len(message)
-        case Append(message=message, commit=parts):
-            return len(message) + len(parts.group_info) + sum(map(len, parts.nodes))
-        case Create(nodes=nodes):
-            return sum(map(len, nodes))
-        case Publish(packages=packages):
-            return sum(map(len, packages))
-    return 0
+    if isinstance(request, Append):
+        parts = request.commit
+        brought = 0 if parts is None else len(parts.group_info) + _total(parts.nodes)
+        return len(request.message) + brought
+    if isinstance(request, Create):
+        return _total(request.nodes)
+    return _total(request.packages) if isinstance(request, Publish) else 0
+
+
+def _total(pieces: tuple[bytes, ...]) -> int:
+    return sum(len(piece) for piece in pieces)
 
 
 class Flow:

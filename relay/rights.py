@@ -86,10 +86,9 @@ def check_may_speak(
         raise WireError(Code.MUTED, text, until_ms=account.muted_until_ms)
     if conversation.kind != Kind.DIRECT:
         return
-    for root in conversation_rows.direct_roots_of(connection, conversation.id):
-        peer = account_rows.account_by_root(connection, root)
-        if peer is not None and peer.id != account.id and peer.is_banned(now_ms):
-            raise peer_banned(peer)
+    peer = account_rows.banned_peer(connection, conversation.id, account.id, now_ms)
+    if peer is not None:
+        raise peer_banned(peer)
 
 
 def check_not_revoked(device: Device) -> None:

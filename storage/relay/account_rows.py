@@ -9,11 +9,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, or_, select, update
 
 from storage.relay.prepared import Prepared
 from storage.relay.rows import chunks, columns_of, inserted_id, many, one
-from storage.relay.schema import accounts, devices, retired_roots, settings
+from storage.relay.schema import accounts, devices, direct_roots, retired_roots, settings
 
 NEVER = 0
 FOR_GOOD = -1
@@ -69,6 +69,18 @@ def lasts(until_ms: int, now_ms: int) -> bool:
 
 _account = select(*columns_of(accounts, Account))
 _by_id = Prepared(_account.where(accounts.c.id == bindparam("id")), Account)
+_banned = or_(
+    accounts.c.banned_until_ms == bindparam("for_good"),
+    accounts.c.banned_until_ms > bindparam("now_ms"),
+)
+_banned_peer = Prepared(
+    _account.join(direct_roots, direct_roots.c.root == accounts.c.root).where(
+        direct_roots.c.conversation_id == bindparam("conversation_id"),
+        accounts.c.id != bindparam("account_id"),
+        _banned,
+    ),
+    Account,
+)
 _by_name = _account.where(accounts.c.name == bindparam("name"))
 _by_email = _account.where(accounts.c.email == bindparam("email"))
 _by_root = _account.where(accounts.c.root == bindparam("root"))
@@ -97,6 +109,19 @@ def account_by_email(connection: Connection, email: str) -> Account | None:
 def account_by_root(connection: Connection, root: bytes) -> Account | None:
     """The account that stands under this root now."""
     return one(connection, _by_root, Account, root=root)
+
+
+def banned_peer(
+    connection: Connection, conversation_row: int, account_id: int, now_ms: int
+) -> Account | None:
+    """The other one of a direct conversation, if a ban of his lasts. For every message there."""
+    values = {
+        "conversation_id": conversation_row,
+        "account_id": account_id,
+        "for_good": FOR_GOOD,
+        "now_ms": now_ms,
+    }
+    return _banned_peer.one(connection, values)
 
 
 def insert_account(connection: Connection, **values: Any) -> int:

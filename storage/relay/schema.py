@@ -143,6 +143,7 @@ direct_roots = Table(
     metadata,
     Column("root", key(32), primary_key=True),
     Column("conversation_id", RowId, ForeignKey("conversations.id"), primary_key=True),
+    Index(None, "conversation_id"),
 )
 
 entries = Table(

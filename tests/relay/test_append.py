@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from msgspec import structs
-from sqlalchemy import Connection
+from sqlalchemy import Connection, insert
 
 from crypto.mls.group import create, tree_objects
 from crypto.mls.proposals import Remove
@@ -14,6 +14,8 @@ from crypto.mls.suite import SUITE_1
 from relay import admin, append
 from relay.context import Limits
 from relay.worker import run_batch
+from storage.relay import conversation_rows
+from storage.relay.schema import direct_roots
 from tests.relay.actors import World
 from tests.relay.databases import empty_database
 from tests.relay.worlds import code_of, group_extensions, rid, stored
@@ -158,17 +160,17 @@ def test_the_muted_read_and_commit_but_do_not_speak(world: World) -> None:
     assert isinstance(bob.say(room, b"back").reply, replies.Accepted)
 
 
-def test_nobody_writes_to_the_banned(world: World) -> None:
-    alice, bob = world.account("Alice"), world.account("Bob")
+def test_nobody_writes_to_the_banned(any_world: World) -> None:
+    alice, bob = any_world.account("Alice"), any_world.account("Bob")
     direct = alice.direct(bob)
     alice.add(direct, bob)
-    world.run(lambda c: admin.act_as_operator(c, world.context, Act.BAN, "bob"))
+    any_world.run(lambda c: admin.act_as_operator(c, any_world.context, Act.BAN, "bob"))
     before = alice.message(direct)
     assert code_of(lambda: alice.do(append.append, before)) == "banned"
     alice.catch_up(direct)
     alice.send_commit(direct, alice.commit(direct))
     assert code_of(lambda: alice.say(direct)) == "banned"
-    world.run(lambda c: admin.act_as_operator(c, world.context, Act.UNBAN, "bob"))
+    any_world.run(lambda c: admin.act_as_operator(c, any_world.context, Act.UNBAN, "bob"))
     assert isinstance(alice.say(direct).reply, replies.Accepted)
 
 
@@ -225,3 +227,31 @@ def test_a80_an_epoch_that_no_database_holds_is_refused_alone(any_world: World) 
         message = request.message[:at] + epoch.to_bytes(8, "big") + request.message[at + 8 :]
         poison = structs.replace(request, message=message)
         assert code_of(lambda p=poison: bob.do(append.append, p)) == "bad_request"
+
+
+def test_a_private_message_costs_the_same_however_many_others_write(world: World) -> None:
+    alice, bob = world.account("Alice"), world.account("Bob")
+    direct = alice.direct(bob)
+    steps: list[int] = []
+
+    def send(connection: Connection) -> None:
+        raw = connection.connection.driver_connection
+        assert raw is not None
+        counted: list[int] = []
+        raw.set_progress_handler(lambda: counted.append(1), 1)
+        append.append(connection, world.context, alice.who, alice.message(direct))
+        raw.set_progress_handler(None, 0)
+        steps.append(len(counted))
+
+    notes = alice.direct(alice)
+
+    def crowd(connection: Connection) -> None:
+        found = conversation_rows.find(connection, notes)
+        assert found is not None
+        rows = [{"root": n.to_bytes(32, "big"), "conversation_id": found.id} for n in range(300)]
+        connection.execute(insert(direct_roots), rows)
+
+    world.run(send)
+    world.run(crowd)
+    world.run(send)
+    assert steps[1] <= steps[0] + 20
