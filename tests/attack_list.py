@@ -9,6 +9,7 @@ import ast
 import re
 import sys
 from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 
 TESTS = Path(__file__).resolve().parent
@@ -24,13 +25,20 @@ def attack_tests(folder: Path = TESTS) -> dict[int, list[str]]:
     """Return the node ids (without parameters) of attack tests by number."""
     found: dict[int, list[str]] = defaultdict(list)
     for path in sorted(folder.rglob("test_*.py")):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-                match = _NAME.fullmatch(node.name)
-                if match:
-                    where = path.relative_to(folder.parent).as_posix()
-                    found[int(match[1])].append(f"{where}::{node.name}")
+        where = path.relative_to(folder.parent).as_posix()
+        for name in _functions(ast.parse(path.read_text(encoding="utf-8"))):
+            match = _NAME.fullmatch(name.rpartition("::")[2])
+            if match:
+                found[int(match[1])].append(f"{where}::{name}")
     return dict(found)
+
+
+def _functions(node: ast.Module | ast.ClassDef, prefix: str = "") -> Iterator[str]:
+    for child in node.body:
+        if isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            yield prefix + child.name
+        elif isinstance(child, ast.ClassDef):
+            yield from _functions(child, f"{prefix}{child.name}::")
 
 
 def main() -> int:

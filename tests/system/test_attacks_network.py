@@ -224,4 +224,4 @@ def test_a70_a_password_alone_makes_no_session(everybody: People) -> None:
         stranger.send(Login(1, "alice", PASSWORD, device=bytes(16), proof=bytes(64)))
         stranger.expect(AccountFound)
         stranger.send(Heads(2))
-        stranger.expect(Failed)
+        assert stranger.expect(Failed).code == "bad_request"  # it has no place in that state
