@@ -16,8 +16,9 @@ from relay.frames import pack
 from relay.outlet import Outlet
 from relay.presence import Online
 from storage.killpoints import reached
+from wire.limits import MAX_FETCH_BYTES
 from wire.pushes import CommitWanted, Ended, EndReason, Entries, InboxPush, Push, Tally
-from wire.replies import Accepted
+from wire.replies import Accepted, Entry
 
 _REPLACED = Ended(EndReason.REPLACED, text="This device connected again elsewhere.")
 
@@ -113,15 +114,16 @@ class Bus:
 
     @_tell.register
     def _stored(self, event: outcome.Stored) -> None:
-        data = None
+        frames: list[bytes] = []
         by_device = self._by_device
         for device in event.readers:
             session = by_device.get(device)
             if session is None or device == event.sender:
                 continue
-            if data is None:
-                data = pack(Entries(event.conversation, event.entries))
-            session.outlet.send(data)
+            if not frames:
+                frames = [pack(Entries(event.conversation, some)) for some in _fitting(event)]
+            for data in frames:
+                session.outlet.send(data)
 
     @_tell.register
     def _welcome(self, event: outcome.WelcomeStored) -> None:
@@ -175,3 +177,18 @@ class Bus:
             if data is None:
                 data = pack(push)
             session.outlet.send(data)
+
+
+def _fitting(event: outcome.Stored) -> list[tuple[Entry, ...]]:
+    """Return the entries in runs that fit a frame each: hundreds of Removes do not fit one."""
+    if len(event.entries) == 1:
+        return [event.entries]
+    runs: list[list[Entry]] = [[]]
+    size = 0
+    for entry in event.entries:
+        size += len(entry.message)
+        if runs[-1] and size > MAX_FETCH_BYTES:
+            runs.append([])
+            size = len(entry.message)
+        runs[-1].append(entry)
+    return [tuple(run) for run in runs]

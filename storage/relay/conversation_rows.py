@@ -231,8 +231,9 @@ def all_stays_in(
 
 
 def readers(connection: Connection, row: int) -> tuple[bytes, ...]:
-    """The ids of the devices that are members now."""
-    return tuple(connection.execute(_readers, {"conversation_id": row}).scalars())
+    """The ids of the devices that are members now, each once, however many stays it has."""
+    found = connection.execute(_readers, {"conversation_id": row}).scalars()
+    return tuple(dict.fromkeys(found))
 
 
 def add_members(connection: Connection, rows: list[dict[str, Any]]) -> None:

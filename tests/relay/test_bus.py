@@ -158,3 +158,14 @@ def test_what_waits_for_a_commit_and_what_was_undone_is_passed_on() -> None:
     assert post.bus.ask_device(alice.who.device, ROOM, 5)
     assert not post.bus.ask_device(b"nobody", ROOM, 5)
     assert post.got(alice) == [pushes.CommitWanted(ROOM, 5)]
+
+
+def test_many_large_entries_come_in_several_frames() -> None:
+    """Hundreds of Removes with their orders, issued at once: more than one frame holds."""
+    post = Post()
+    alice = post.join("alice")
+    entries = tuple(replies.Entry(seq, 1000, bytes(6000)) for seq in range(1, 301))
+    post.bus.tell(outcome.Outcome(None, (outcome.Stored(ROOM, entries, devices(alice)),)), None)
+    got = post.got(alice)
+    assert len(got) > 1
+    assert tuple(entry for push in got for entry in push.entries) == entries

@@ -65,3 +65,16 @@ def test_a_removal_that_two_commits_made_stays_while_one_of_them_does(any_world:
     for device in (bob, carol, dave):
         vote(device, room, second, Verdict.REFUSED)
     assert members(any_world, room) == {"alice", "bob", "carol", "dave"}
+
+
+def test_whom_two_commits_added_hears_everything_once(world: World) -> None:
+    alice, bob, carol = (world.account(n) for n in ("Alice", "Bob", "Carol"))
+    room = alice.room()
+    bob.join(room)
+    alice.catch_up(room)
+    carol.publish(2)
+    first = accepted(alice, room, alice.commit(room, alice.adds_of("carol")))
+    bob.heads[room] = first
+    accepted(bob, room, bob.commit(room, bob.adds_of("carol")))
+    bob_says = stored(bob.say(room).events)[0]
+    assert sorted(bob_says.readers) == sorted({alice.id, bob.id, carol.id})
