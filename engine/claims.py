@@ -7,6 +7,7 @@ here: a verdict has no clock.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from hashlib import sha256
 
 from crypto.errors import PeerError
 from crypto.mls.credential import Credential
@@ -15,7 +16,7 @@ from crypto.mls.proposals import Add
 from crypto.mls.suite import SUITE_1
 from engine.context import CLOCK_SLACK_S, Contact, Context
 from engine.events import Notice
-from engine.roster import Refused, place_of
+from engine.roster import Refused, Roster, place_of
 from wire.errors import Code, WireError
 from wire.limits import KEY_PACKAGE_LIFETIME_S
 from wire.replies import Claimed
@@ -52,6 +53,13 @@ async def claim(context: Context, contact: Contact) -> tuple[Add, ...]:
         text = f"{contact.display} has no device that can be added now. The message is kept."
         raise WireError(Code.UNAVAILABLE, text)
     return tuple(adds)
+
+
+def not_seated(adds: tuple[Add, ...], roster: Roster) -> tuple[Add, ...]:
+    """Return the Adds of devices that did not come in by themselves meanwhile."""
+    seated = {place.key_hash for place in roster}
+    keys = ((add, sha256(add.key_package.leaf_node.signature_key).digest()) for add in adds)
+    return tuple(add for add, key_hash in keys if key_hash not in seated)
 
 
 def check_package(context: Context, contact: Contact, device: bytes, encoded: bytes) -> KeyPackage:

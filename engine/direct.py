@@ -6,7 +6,7 @@ the race for founding goes on in the conversation that stands.
 
 from __future__ import annotations
 
-from engine.claims import claim
+from engine.claims import claim, not_seated
 from engine.committing import Plan, commit
 from engine.context import Contact
 from engine.conversation import Conversation, Notes, State
@@ -141,7 +141,8 @@ class Directs:
         def wanted(value: Conversation) -> Plan | None:
             _, now = value.now_in()
             is_there = value.epoch_seq > 0 and now.roster.has_root(root)
-            return None if is_there else Plan(adds)
+            absent = not_seated(adds, now.roster)
+            return None if is_there or not absent else Plan(absent)
 
         await commit(context, live, wanted)
 

@@ -245,6 +245,7 @@ async def _joined(hub: Hub, live: Live, joining: Joining, seq: int) -> None:
             kind=standing.policy.kind,
             name=standing.policy.name,
             state=_state(hub, joining),
+            counters={},  # what was said meanwhile is no gap of its senders
             last_update_at_ms=joining.made_at_ms,
             sent_since_update=0,
         )
@@ -255,6 +256,7 @@ async def _joined(hub: Hub, live: Live, joining: Joining, seq: int) -> None:
         change = replace(
             change_of(bare, (step,)),
             whole_group=True,
+            forget_counters=True,
             pending_done=True,
             secrets=() if joining.secret is None else (joining.secret,),
         )

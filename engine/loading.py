@@ -17,7 +17,7 @@ from engine.commits import OwnCommit
 from engine.committing import Parts, PendingRows
 from engine.conversation import KEPT_HASHES, Conversation, from_row, standing_of
 from engine.joining import Joining
-from engine.protecting import own_message
+from engine.protecting import own_message, stands
 from engine.reading import Own
 from storage.client import messaging, outgoing
 from storage.client.messaging import ConversationRow, PendingCommit
@@ -81,6 +81,8 @@ def _with_pending(
         group = from_rows(changed.put)
         joining = Joining(number, frame, group, None, extra.made_at_ms, extra.secret)
         return Loaded(loaded.value, loaded.secrets, loaded.own, joining=joining)
+    if loaded.value.group is None or not stands(loaded.value, pending.message):
+        return loaded  # another commit stood first; its answer was not heard, and is known by now
     group = _next_group(stored, changed)
     standing = standing_of(group, relay_key=relay_key)
     commit = OwnCommit(

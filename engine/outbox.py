@@ -14,7 +14,7 @@ from typing import Any, Final
 from engine.committing import MAX_TRIES, Plan, commit
 from engine.conversation import Conversation
 from engine.events import Outgoing
-from engine.hub import Hub
+from engine.hub import Hub, unavailable
 from engine.killpoints import reached
 from engine.live import Live
 from engine.pins import check_members
@@ -109,6 +109,8 @@ class Outbox:
         context = self._hub.context
         for _ in range(MAX_TRIES):
             await commit(context, live, self._commit_first)
+            if not live.reads:
+                raise unavailable(live.value)
             await check_members(context, live.value.now_in()[1])
             async with live.lock:
                 sealed = await protect_rows(context, live, rows)

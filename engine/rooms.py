@@ -13,7 +13,7 @@ from msgspec.structs import replace as with_fields
 
 from crypto.mls.proposals import Remove
 from crypto.room_password import room_psk
-from engine.claims import claim
+from engine.claims import claim, not_seated
 from engine.committing import Plan, commit
 from engine.content import RoomSecret
 from engine.conversation import Conversation, State
@@ -152,7 +152,7 @@ class Rooms:
 
         def wanted(value: Conversation) -> Plan | None:
             _, now = value.now_in()
-            return None if now.roster.has_root(root) else Plan(adds)
+            return None if now.roster.has_root(root) else Plan(not_seated(adds, now.roster))
 
         await commit(self._hub.context, live, wanted)
         return {"conversation": live.value.title, "name": contact.account}

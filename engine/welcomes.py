@@ -177,12 +177,15 @@ async def _keep(
             kind=policy.kind,
             name=policy.name,
             peer=account,
+            counters={},
             notes=notes,
             last_update_at_ms=hub.context.now_ms(),
         )
         lines, events = _arrival(hub, value, opened.group_info.signer)
         step = Step(value, lines=lines, events=events, secret=secret, new_epoch=True)
-        change = replace(change_of(before, (step,)), whole_group=True, pending_done=True)
+        change = replace(
+            change_of(before, (step,)), whole_group=True, pending_done=True, forget_counters=True
+        )
 
         def work(connection: Any) -> None:
             messaging.apply(connection, change)

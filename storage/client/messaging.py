@@ -82,9 +82,9 @@ class Change:
     """Everything that a step of one conversation writes, at once.
 
     `group_put`/`group_delete`: rows of the MLS state (`whole_group`: these rows are all of it).
-    `hashes`: new (seq, hash); `new_epoch`: older ones go. `acks`: (seq, verdict or None).
-    `sent`: transaction ids whose outbox rows are done. `pending`: a commit to keep; `pending_done`:
-    the kept one goes.
+    `hashes`: new (seq, hash); `new_epoch`: older ones go. `forget_counters`: those known so far go.
+    `acks`: (seq, verdict or None). `sent`: transaction ids whose outbox rows are done. `pending`: a
+    commit to keep; `pending_done`: the kept one goes.
     """
 
     row: ConversationRow
@@ -94,6 +94,7 @@ class Change:
     hashes: tuple[tuple[int, bytes], ...] = ()
     new_epoch: bool = False
     counters: Mapping[bytes, int] = field(default_factory=dict)
+    forget_counters: bool = False
     acks: tuple[tuple[int, str | None], ...] = ()
     lines: tuple[Line, ...] = ()
     sent: tuple[bytes, ...] = ()
@@ -110,6 +111,8 @@ def apply(connection: Connection, change: Change) -> None:
     _change_group(connection, change)
     reached("client_group")
     _change_hashes(connection, change)
+    if change.forget_counters:
+        connection.execute(delete(counters).where(counters.c.conversation == row.id))
     rows = [{"conversation": row.id, "device": d, "counter": n} for d, n in change.counters.items()]
     _put(connection, counters, rows)
     verdicts = [{"conversation": row.id, "seq": s, "verdict": v} for s, v in change.acks]
