@@ -18,7 +18,7 @@ from engine.header import Header
 from engine.judge import CommitView, Proposed, Standing, judge
 from engine.membership import narrate
 from engine.roster import Place, place_of
-from engine.steps import Reader, check_place, unreadable
+from engine.steps import Reader, check_place, unreadable, with_peer
 from storage.client.messaging import Line
 from wire.entry import Effect
 from wire.replies import Entry
@@ -159,7 +159,7 @@ def _accepted(
     group: Group,
     reader: Reader,
 ) -> Step:
-    after = conversation.in_epoch(entry.seq, group, standing)
+    after = with_peer(conversation.in_epoch(entry.seq, group, standing), reader.root)
     lines, events = _told(conversation, entry, view, standing, reader=reader)
     return Step(after, lines=lines, events=events, verdict=ACCEPTED, new_epoch=True)
 

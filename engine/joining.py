@@ -20,13 +20,13 @@ from engine.commits import places_of, proposed
 from engine.committing import MAX_TRIES, UNANSWERED, Parts, PendingRows
 from engine.conversation import Conversation, State, Step, change_of, row_of, standing_of
 from engine.events import Membership
-from engine.group_policy import peer_root
 from engine.hub import Hub
 from engine.judge import CommitView, Proposed, Standing, judge, judge_group
 from engine.killpoints import reached
 from engine.live import Live
 from engine.membership import narrate
 from engine.roster import Place, effects_of
+from engine.steps import with_peer
 from engine.tree_walk import walk_tree
 from engine.welcomes import take_inbox
 from storage.client import messaging
@@ -272,18 +272,6 @@ async def _joined(hub: Hub, live: Live, joining: Joining, seq: int) -> None:
     hub.told(live, (step,))
     hub.wake(value.title)
     await live.settle()
-
-
-def with_peer(value: Conversation, own_root: bytes) -> Conversation:
-    """Return the value with who the other one is, when its tree is the first to tell."""
-    _, standing = value.now_in()
-    if value.kind is not Kind.DIRECT or value.peer is not None:
-        return value
-    root = peer_root(standing.policy, own_root)
-    for place in standing.roster.of_root(root):
-        named = replace(value, peer=place.account)
-        return named.with_notes(peer_root=root, peer_display=place.display)
-    return value.with_notes(peer_root=root)
 
 
 def _state(hub: Hub, joining: Joining) -> State:

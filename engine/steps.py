@@ -11,8 +11,10 @@ from dataclasses import dataclass, field, replace
 from crypto.errors import PeerError
 from engine.conversation import Conversation, State, Step
 from engine.events import Notice, Unreadable
+from engine.group_policy import peer_root
 from engine.header import Header
 from storage.client.messaging import Line
+from wire.policy import Kind
 from wire.replies import Entry
 
 
@@ -53,3 +55,15 @@ def check_place(conversation: Conversation, header: Header) -> None:
         raise PeerError("other_epoch", "an entry of another epoch")
     if header.entry_data().stands_on != conversation.stands_on:
         raise PeerError("misplaced", "the entry does not stand on the newest change")
+
+
+def with_peer(value: Conversation, own_root: bytes) -> Conversation:
+    """Return the value with who the other one is, when its tree is the first to tell."""
+    _, standing = value.now_in()
+    if value.kind is not Kind.DIRECT or value.peer is not None:
+        return value
+    root = peer_root(standing.policy, own_root)
+    for place in standing.roster.of_root(root):
+        named = replace(value, peer=place.account)
+        return named.with_notes(peer_root=root, peer_display=place.display)
+    return value.with_notes(peer_root=root)
