@@ -108,7 +108,9 @@ class Conversation:
     @property
     def title(self) -> str:
         """The name for people: "#lobby", "#room" or "@account"."""
-        return f"@{self.peer}" if self.kind is Kind.DIRECT else f"#{self.name}"
+        if self.kind is not Kind.DIRECT:
+            return f"#{self.name}"
+        return f"@{self.peer or '?'}"  # until the other is in, a second device knows the root only
 
     def now_in(self) -> tuple[Group, Standing]:
         """The group and what stands in it; AssertionError in a state that has none."""

@@ -25,6 +25,7 @@ from engine.killpoints import reached
 from engine.live import Live
 from engine.membership import told_line
 from engine.roster import Place
+from engine.steps import with_peer
 from engine.tree_walk import walk_tree
 from storage.client import key_packages, messaging
 from storage.client.messaging import Line
@@ -80,10 +81,10 @@ async def take(hub: Hub, entry: InboxEntry) -> Live | None:
         standing = standing_of(group, relay_key=hub.context.relay_key)
         _check_name(hub, known, standing, entry.conversation)
         secret = _room_key(opened, standing)
-        peer = _peer(hub, standing)
+        await _meet_other(hub, standing)
     except PeerError:
         return None  # whoever is named as a member there comes in by himself instead
-    return await _keep(hub, entry, opened, group=group, standing=standing, secret=secret, peer=peer)
+    return await _keep(hub, entry, opened, group=group, standing=standing, secret=secret)
 
 
 async def _open(hub: Hub, entry: InboxEntry) -> OpenedWelcome | None:
@@ -130,17 +131,19 @@ def _room_key(opened: OpenedWelcome, standing: Standing) -> tuple[bytes, bytes] 
     return (key.psk_id, key.psk) if key.psk_id == lock.psk_id else None
 
 
-def _peer(hub: Hub, standing: Standing) -> tuple[str | None, bytes, str]:
-    """Return the other's account, root and name as typed; nothing but for direct conversations."""
+async def _meet_other(hub: Hub, standing: Standing) -> None:
+    """Pin the other one of a direct conversation, or notice a changed root, before a word is read.
+
+    Raises PeerError for a direct conversation of others.
+    """
     if standing.policy.kind is not Kind.DIRECT:
-        return None, b"", ""
-    own = hub.context.keys
-    if own.root_identity not in standing.policy.owners:
+        return
+    own_root = hub.context.keys.root_identity
+    if own_root not in standing.policy.owners:
         raise PeerError("J-20", "a direct conversation of others")
-    root = peer_root(standing.policy, own.root_identity)
-    for place in standing.roster.of_root(root):
-        return place.account, root, place.display
-    raise PeerError("J-20", "a direct conversation without the other")
+    for place in standing.roster.of_root(peer_root(standing.policy, own_root)):
+        await hub.context.contacts.observe(place.chain)
+        return
 
 
 async def _keep(
@@ -151,36 +154,14 @@ async def _keep(
     group: Group,
     standing: Standing,
     secret: tuple[bytes, bytes] | None,
-    peer: tuple[str | None, bytes, str],
 ) -> Live | None:
     policy, seq = standing.policy, entry.commit_seq
-    account, root, display = peer
-    bare = Conversation(entry.conversation, policy.kind, policy.name, State.JOINING, peer=account)
-    live = hub.add(bare)
+    live = hub.add(Conversation(entry.conversation, policy.kind, policy.name, State.JOINING))
     async with live.lock:
         if live.reads and live.value.cursor >= seq:
             return None  # it came in by itself meanwhile
         before = replace(live.value, group=None, standing=None)
-        value = replace(before.in_epoch(seq, group, standing), state=State.ACTIVE)
-        notes = msgspec.structs.replace(
-            value.notes,
-            peer_root=root,
-            peer_display=display,
-            needs_update=True,
-            join_seq=seq,
-            refused=(),
-            floor=0,
-            reason="",
-        )
-        value = replace(
-            value,
-            kind=policy.kind,
-            name=policy.name,
-            peer=account,
-            counters={},
-            notes=notes,
-            last_update_at_ms=hub.context.now_ms(),
-        )
+        value = _arrived(hub, before, seq, group=group, standing=standing)
         lines, events = _arrival(hub, value, opened.group_info.signer)
         step = Step(value, lines=lines, events=events, secret=secret, new_epoch=True)
         change = replace(
@@ -203,6 +184,22 @@ async def _keep(
     hub.told(live, (step,))
     hub.wake(value.title)
     return live
+
+
+def _arrived(
+    hub: Hub, before: Conversation, seq: int, *, group: Group, standing: Standing
+) -> Conversation:
+    """Return the value of who was just let in by the commit at `seq`."""
+    value = replace(
+        before.in_epoch(seq, group, standing),
+        kind=standing.policy.kind,
+        name=standing.policy.name,
+        state=State.ACTIVE,
+        counters={},  # what was said before is no gap of its senders
+        last_update_at_ms=hub.context.now_ms(),
+    )
+    value = value.with_notes(needs_update=True, join_seq=seq, refused=(), floor=0, reason="")
+    return with_peer(value, hub.context.keys.root_identity)
 
 
 def _spend(connection: Any, reference: bytes) -> None:

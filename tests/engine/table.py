@@ -52,7 +52,8 @@ from engine.reading import Own, OwnMessage, process
 from engine.roster import Place, effects_of
 from engine.steps import Reader
 from wire.entry import Effect, EffectKind, EntryData, Order, RemovalData, encode_data
-from wire.policy import LOBBY_POLICY, JoinRule, Kind, Policy, RoomLock
+from wire.policy import LOBBY_POLICY as LOBBY
+from wire.policy import JoinRule, Kind, Policy, RoomLock
 from wire.replies import Entry
 
 RELAY = SigningKey.from_seed(bytes([7]) * 32)
@@ -127,8 +128,8 @@ class Seat:
     @property
     def unread(self) -> list[str]:
         """The codes of what it could not read."""
-        kinds = ("unreadable",)
-        return [line.text for step in self.steps for line in step.lines if line.kind in kinds]
+        lines = [line for step in self.steps for line in step.lines]
+        return [line.text for line in lines if line.kind == "unreadable"]
 
     @property
     def verdict(self) -> str | None:
@@ -366,4 +367,33 @@ def room(owner: Person, join: JoinRule = JoinRule.OPEN, *, admins: Sequence[Pers
     return Policy(1, Kind.ROOM, "room", join, (owner.root.identity,), roots, lock)
 
 
-LOBBY = LOBBY_POLICY
+ALICE, BOB, CAROL, MALLORY = map(Person.named, ("alice", "bob", "carol", "mallory"))
+
+
+def seated(policy: Policy, *, psk: bool = False) -> tuple[Table, Seat, Seat, Seat]:
+    """Alice (the founder), Bob and Carol around a table."""
+    table = Table(policy, ALICE.device(), psk=psk)
+    rule = policy.join
+    if policy == LOBBY:
+        bob, carol = table.come_in(BOB.device()), table.come_in(CAROL.device())
+    elif rule is JoinRule.PASSWORD:
+        bob = table.come_in(BOB.device(), psk=PSK)
+        carol = table.come_in(CAROL.device(), psk=PSK)
+    else:
+        bob, carol = table.welcome(BOB.device()), table.welcome(CAROL.device())
+    assert not table.founder.unread
+    return table, table.founder, bob, carol
+
+
+def refused(code: str, *seats: Seat) -> None:
+    """Check that every seat refused the last entry for this reason and stands where it stood."""
+    for seat in seats:
+        assert (seat.verdict, seat.unread[-1]) == ("refused", code)
+        assert seat.value.stands_on == len(seat.table.log)
+
+
+def go_on(*seats: Seat) -> None:
+    """Check that the conversation goes on for everybody."""
+    for seat in seats:
+        seat.say(f"from {seat.keys.account}")
+        assert all(other.texts[-1] == f"from {seat.keys.account}" for other in seats)

@@ -15,61 +15,35 @@ from crypto.mls.proposals import (
     GroupContextExtensions,
     ReInit,
     Remove,
-    encode_proposal,
     external_psk,
 )
 from crypto.mls.suite import SUITE_1
 from engine.group_policy import closed, direct_policy, extensions_of
 from engine.judge import CommitView, Proposed, Standing, judge, judge_group
-from engine.orders import sign_order
 from engine.roster import Place, Refused, Roster, effects_of
 from tests.engine.table import (
+    ALICE,
+    BOB,
+    CAROL,
     GROUP_ID,
     LOBBY,
+    MALLORY,
     PSK,
     PSK_ID,
     RELAY,
     Person,
     Seat,
     Table,
+    go_on,
     package,
     raw_extensions,
+    refused,
     room,
+    seated,
 )
-from wire.entry import Effect, EffectKind, EntryData, Order, OrderKind, RemovalData, encode_data
+from wire.entry import Effect, EffectKind
 from wire.limits import MAX_GROUP_LEAVES
-from wire.policy import JoinRule, Policy, RoomLock
-
-ALICE, BOB, CAROL, MALLORY = map(Person.named, ("alice", "bob", "carol", "mallory"))
-
-
-def seated(policy: Policy, *, psk: bool = False) -> tuple[Table, Seat, Seat, Seat]:
-    """Alice (the founder), Bob and Carol around a table."""
-    table = Table(policy, ALICE.device(), psk=psk)
-    rule = policy.join
-    if policy == LOBBY:
-        bob, carol = table.come_in(BOB.device()), table.come_in(CAROL.device())
-    elif rule is JoinRule.PASSWORD:
-        bob = table.come_in(BOB.device(), psk=PSK)
-        carol = table.come_in(CAROL.device(), psk=PSK)
-    else:
-        bob, carol = table.welcome(BOB.device()), table.welcome(CAROL.device())
-    assert not table.founder.unread
-    return table, table.founder, bob, carol
-
-
-def refused(code: str, *seats: Seat) -> None:
-    """Check that every seat refused the last entry for this reason and stands where it stood."""
-    for seat in seats:
-        assert (seat.verdict, seat.unread[-1]) == ("refused", code)
-        assert seat.value.stands_on == len(seat.table.log)
-
-
-def go_on(*seats: Seat) -> None:
-    """Check that the conversation goes on for everybody."""
-    for seat in seats:
-        seat.say(f"from {seat.keys.account}")
-        assert all(other.texts[-1] == f"from {seat.keys.account}" for other in seats)
+from wire.policy import JoinRule, Policy
 
 
 def test_j_1_declared_effects_are_the_actual_ones() -> None:
@@ -270,63 +244,6 @@ def test_a29_j_13_who_comes_back_removes_only_himself() -> None:
     go_on(alice, bob, carol)
 
 
-def test_a16_j_14_a_waiting_remove_is_committed_first() -> None:
-    table, alice, bob, carol = seated(room(ALICE))
-    table.remove(carol.place)
-    alice.say("nobody reads this before the Remove is committed")
-    assert bob.unread[-1] == carol.unread[-1] == "removal_pending"
-    alice.commit(include_pending=False)
-    refused("J-14", bob, carol)
-    bob.commit()
-    assert alice.verdict == "accepted"
-    assert carol.value.group is None
-    assert {place.account for place in alice.standing.roster} == {"alice", "bob"}
-
-
-@pytest.mark.parametrize("kind", ["add", "update", "psk", "reinit", "extensions", "unknown"])
-def test_a15_j_15_the_relay_proposes_nothing_but_removes(kind: str) -> None:
-    table, alice, bob, carol = seated(room(ALICE))
-    body = {
-        "add": lambda: encode_proposal(package(MALLORY.device())),
-        "update": lambda: b"\x00\x02" + bob.group.tree.leaf(bob.place.leaf).encoded,  # type: ignore[union-attr]
-        "psk": lambda: encode_proposal(external_psk(SUITE_1, PSK_ID)),
-        "reinit": lambda: encode_proposal(ReInit(b"new", 1, 1, ())),
-        "extensions": lambda: encode_proposal(GroupContextExtensions(raw_extensions(room(BOB)))),
-        "unknown": lambda: b"\xf0\x00\x00",
-    }[kind]()
-    data = RemovalData("bob", bob.keys.device, bob.place.key_hash)
-    table.post(table.external(body, encode_data(data)))
-    for seat in (alice, bob, carol):
-        assert len(seat.unread) == 1
-        assert not seat.standing.waiting
-        assert not seat.group.pending_proposals
-    go_on(alice, bob, carol)
-
-
-def test_a15_j_15_only_the_pinned_relay_may_ask() -> None:
-    table, alice, bob, carol = seated(room(ALICE))
-    evil = SigningKey.from_seed(b"e" * 32)
-    data = RemovalData("bob", bob.keys.device, bob.place.key_hash)
-    remove = encode_proposal(Remove(bob.place.leaf))
-    table.post(table.external(remove, encode_data(data), signer=evil))
-    table.post(table.external(remove, b"", signer=RELAY))
-    table.post(table.external(remove, encode_data(data), epoch=0))
-    assert all(not seat.standing.waiting for seat in (alice, bob, carol))
-    go_on(alice, bob, carol)
-
-
-def test_j_15_members_propose_nothing() -> None:
-    table, alice, bob, carol = seated(room(ALICE))
-    data = encode_data(EntryData(bob.value.stands_on, table.number()))
-    group, message = bob.group.propose(
-        Remove(carol.place.leaf), signer=bob.keys.signer, authenticated_data=data
-    )
-    bob.value = replace(bob.value, group=group)
-    table.post(message, by=bob)
-    assert alice.unread[-1] == carol.unread[-1] == "J-15"
-    assert not alice.group.pending_proposals
-
-
 def _view(alice: Seat, *proposals: Proposed, added: tuple[Place, ...] = ()) -> CommitView:
     effects = effects_of([(EffectKind.ADDED, place) for place in added])
     return CommitView(effects, False, alice.place, alice.place, proposals, added)
@@ -339,53 +256,6 @@ def test_j_15_and_j_16_in_the_commit_itself() -> None:
     by_reference = Proposed(Remove(bob.place.leaf), by_reference=True)
     with pytest.raises(Refused, match="J-15"):
         judge(alice.standing, _view(alice, by_reference))
-
-
-def test_j_17_removing_somebody_closes_a_password_room() -> None:
-    policy = room(ALICE, JoinRule.PASSWORD)
-    _, alice, bob, carol = seated(policy, psk=True)
-    alice.commit([Remove(carol.place.leaf)])
-    refused("J-17", bob, carol)
-    more = with_fields(closed(policy), admins=(BOB.root.identity,))
-    alice.commit([Remove(carol.place.leaf)], policy=more)
-    refused("J-17", bob, carol)
-    alice.commit([Remove(carol.place.leaf)], policy=closed(policy))
-    assert bob.verdict == "accepted"
-    assert bob.standing.policy.lock == RoomLock(PSK_ID, policy.lock.salt, True)  # type: ignore[union-attr]
-
-
-def _order(person: Person, seat: Seat, kind: OrderKind, signer: Seat) -> Order:
-    bare = Order(
-        kind,
-        person.account,
-        person.root.identity,
-        b"" if kind is OrderKind.LEAVE else seat.keys.device,
-        GROUP_ID if kind is OrderKind.LEAVE else b"",
-        "",
-        1,
-    )
-    return sign_order(bare, signer=signer.keys.signer, chain=signer.keys.chain)
-
-
-def test_j_17_who_leaves_by_his_own_wish_closes_nothing() -> None:
-    table, alice, bob, carol = seated(room(ALICE, JoinRule.PASSWORD), psk=True)
-    table.remove(carol.place, order=_order(CAROL, carol, OrderKind.LEAVE, carol))
-    bob.commit()
-    assert alice.verdict == "accepted"
-    assert alice.standing.policy.lock is not None
-    assert not alice.standing.policy.lock.closed
-    told = [line for line in alice.steps[-1].lines if line.kind == "membership"]
-    assert [(line.sender, line.text) for line in told] == [("carol", "left")]
-
-
-def test_j_17_a_wish_signed_by_another_counts_for_nothing() -> None:
-    table, alice, bob, carol = seated(room(ALICE, JoinRule.PASSWORD), psk=True)
-    table.remove(carol.place, order=_order(CAROL, carol, OrderKind.LEAVE, bob))
-    bob.commit()
-    refused("J-17", alice, carol)
-    bob.commit(policy=closed(alice.standing.policy))
-    assert alice.verdict == "accepted"
-    assert "relay" in str(alice.steps[-1].events)
 
 
 def test_j_18_a_group_has_a_limit() -> None:
@@ -428,31 +298,6 @@ def test_j_19_to_j_21_who_joins_looks_at_the_whole_group() -> None:
     with pytest.raises(Refused, match="J-20"):
         _joined(alice.standing, extensions=direct, members=members)()
     assert table.founder is alice
-
-
-def test_j_22_a_new_lock_is_new_and_open() -> None:
-    policy = room(ALICE, JoinRule.PASSWORD)
-    _, alice, bob, carol = seated(policy, psk=True)
-    alice.commit(policy=with_fields(policy, lock=RoomLock(PSK_ID, b"t" * 16)))
-    refused("J-22", bob, carol)
-    alice.commit(policy=with_fields(policy, lock=RoomLock(b"n" * 16, b"t" * 16, True)))
-    refused("J-22", bob, carol)
-    alice.commit(policy=with_fields(policy, lock=RoomLock(b"n" * 16, b"t" * 16)))
-    assert bob.verdict == carol.verdict == "accepted"
-
-
-def test_j_23_a_remove_names_the_key_of_its_leaf() -> None:
-    table, alice, bob, carol = seated(room(ALICE))
-    table.remove(carol.place, key_hash=b"x" * 32)
-    assert alice.unread[-1] == "J-23"
-    table.remove(replace(carol.place, device=b"y" * 16))
-    assert alice.unread[-1] == "J-23"
-    assert not alice.standing.waiting
-    go_on(alice, bob, carol)
-    table.remove(carol.place)
-    table.remove(carol.place)
-    assert alice.unread[-1] == bob.unread[-1] == "J-23" or len(alice.standing.waiting) == 1
-    assert len(alice.standing.waiting) == 1
 
 
 @dataclass(frozen=True)

@@ -23,8 +23,8 @@ from engine.live import Live
 from engine.messenger import Messenger
 from engine.outside import come_back
 from engine.roster import effects_of
+from tests.engine.crowds import crowd, names, synced, texts
 from tests.engine.table import Person as Who
-from tests.engine.test_conversations import crowd, names, synced, texts
 from tests.engine.test_session import Person, Scene, play
 from tests.processes import Relay
 from wire.entry import EffectKind, EntryData, encode_data
