@@ -6,6 +6,7 @@ Never changes a room but by a commit that every member judges; the relay's word 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
@@ -90,7 +91,8 @@ class Rooms:
         except WireError:
             await self._step_back(live)
             raise
-        await live.catch_up()
+        with contextlib.suppress(WireError):
+            await live.catch_up()  # who is put out again meanwhile hears the verdict below
         return await self._verdict(live)
 
     async def _key_for(self, door: Door, title: str, password: str | None) -> bytes | None:
