@@ -305,7 +305,7 @@ def test_a11_a_message_told_in_another_conversation_is_not_shown(everybody: Peop
 
 async def _odd_package(folder: Path, relay: Relay, days: tuple[int, int]) -> bytes:
     async with session(folder, relay, "bob") as bob:
-        await bob._open().packages.refill(0, has_last_resort=False)  # so that there is one to swap
+        await bob.sync()  # so that there is a package to swap
         keys, now_s = bob._open().keys, bob._open().context.now_ms() // 1000
         config = keys.leaf_config(now_s)
         lifetime = (now_s + days[0] * 86400, now_s + days[1] * 86400 - 1)

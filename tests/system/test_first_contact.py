@@ -19,6 +19,7 @@ from wire.replies import Accepted, Failed
 from wire.requests import Append, Create, JoinInfo, Request
 
 SIXTY = 60
+AT_ONCE = 6
 
 
 def direct_conversations(client: JsonClient) -> list[str]:
@@ -164,10 +165,15 @@ async def _sixty(folder: Path, everybody: People) -> AsyncIterator[list[Session]
 
 async def _write_to_bob(folder: Path, everybody: People) -> None:
     async with _sixty(folder, everybody) as sessions:
-        for number, session in enumerate(sessions):
-            await session.register(f"person{number}", PASSWORD)
-            await session.send("@bob", f"hello from {number}")
-            await session.close()
+        places = asyncio.Semaphore(AT_ONCE)
+
+        async def write(number: int, session: Session) -> None:
+            async with places:
+                await session.register(f"person{number}", PASSWORD)
+                await session.send("@bob", f"hello from {number}")
+                await session.close()
+
+        await asyncio.gather(*(write(number, one) for number, one in enumerate(sessions)))
 
 
 @pytest.mark.timeout(300)
