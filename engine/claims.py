@@ -32,11 +32,13 @@ class _Offered:
     signature_key: bytes
 
 
-async def claim(context: Context, contact: Contact) -> tuple[Add, ...]:
+async def claim(
+    context: Context, contact: Contact, *, may_be_none: bool = False
+) -> tuple[Add, ...]:
     """Return Adds for all devices of a contact, without this very one.
 
     A package that is not the contact's is left out, and said. Raises WireError: unavailable when
-    none is left (unless the contact is this account), the relay's own.
+    none is left (unless it `may_be_none`, or the contact is this account), the relay's own.
     """
     reply = await context.link.request(Claim(0, contact.account))
     if not isinstance(reply, Claimed):
@@ -49,7 +51,7 @@ async def claim(context: Context, contact: Contact) -> tuple[Add, ...]:
             adds.append(Add(check_package(context, contact, device, encoded)))
         except PeerError as error:
             _warn(context, contact, error)
-    if not adds and contact.account != context.keys.account:
+    if not adds and not may_be_none and contact.account != context.keys.account:
         text = f"{contact.display} has no device that can be added now. The message is kept."
         raise WireError(Code.UNAVAILABLE, text)
     return tuple(adds)

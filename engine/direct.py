@@ -6,6 +6,7 @@ the race for founding goes on in the conversation that stands.
 
 from __future__ import annotations
 
+from crypto.mls.proposals import Add
 from engine.claims import claim, not_seated
 from engine.committing import Plan, commit
 from engine.context import Contact
@@ -40,9 +41,10 @@ class Directs:
         """
         contact = await self._contact(account)
         live = self.best(contact.root_identity)
+        is_new = live is None
         if live is None:
             live = await self._find_or_found(contact)
-        await self._ensure_other(live, contact)
+        await self._ensure_other(live, contact, is_new=is_new)
         return live
 
     async def _contact(self, account: str) -> Contact:
@@ -122,16 +124,24 @@ class Directs:
             raise WireError(Code.UNAVAILABLE, "The relay named a conversation of others.")
         return live
 
-    async def _ensure_other(self, live: Live, contact: Contact) -> None:
-        """Add the other's devices, and this account's own, where nobody of the other is yet."""
+    async def _ensure_other(self, live: Live, contact: Contact, *, is_new: bool) -> None:
+        """Add the other's devices, and this account's own, where nobody of the other is yet.
+
+        Who came in from outside adds those who are missing, too: the founder may not have got round
+        to it, and nobody reads what was said before he was there.
+        """
         root, own = contact.root_identity, self._hub.context.keys
         _, standing = live.value.now_in()
-        if standing.roster.has_root(root) and root != own.root_identity:
+        is_outsider = is_new and not live.value.notes.needs_update and live.value.cursor > 0
+        is_there = standing.roster.has_root(root) and root != own.root_identity
+        if is_there and not is_outsider:
             return
         if root == own.root_identity and live.value.epoch_seq > 0:
             return  # notes to self: the other devices were added with the first note
         context = self._hub.context
-        adds = () if root == own.root_identity else await claim(context, contact)
+        adds: tuple[Add, ...] = ()
+        if root != own.root_identity:
+            adds = await claim(context, contact, may_be_none=is_there)
         mine = context.contacts.known(own.account)
         if mine is not None:
             adds = (*adds, *await claim(context, mine))
@@ -140,9 +150,8 @@ class Directs:
 
         def wanted(value: Conversation) -> Plan | None:
             _, now = value.now_in()
-            is_there = value.epoch_seq > 0 and now.roster.has_root(root)
             absent = not_seated(adds, now.roster)
-            return None if is_there or not absent else Plan(absent)
+            return Plan(absent) if absent else None
 
         await commit(context, live, wanted)
 

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from crypto.errors import PeerError
-from crypto.mls.group import Group, from_rows
+from crypto.mls.group import from_rows, next_epoch_rows
 from engine.commits import OwnCommit
 from engine.committing import Parts, PendingRows
 from engine.conversation import KEPT_HASHES, Conversation, from_row, standing_of
@@ -23,8 +23,6 @@ from storage.client import messaging, outgoing
 from storage.client.messaging import ConversationRow, PendingCommit
 from wire.errors import Code, WireError
 from wire.requests import Append
-
-_SECRET_ROWS = "secret/"  # crypto/mls/storage_rows.py: the secret tree of an epoch  # noqa: S105
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +81,7 @@ def _with_pending(
         return Loaded(loaded.value, loaded.secrets, loaded.own, joining=joining)
     if loaded.value.group is None or not stands(loaded.value, pending.message):
         return loaded  # another commit stood first; its answer was not heard, and is known by now
-    group = _next_group(stored, changed)
+    group = from_rows(next_epoch_rows(stored, changed.put, changed.gone))
     standing = standing_of(group, relay_key=relay_key)
     commit = OwnCommit(
         number, pending.message, group=group, standing=standing, made_at_ms=extra.made_at_ms
@@ -96,12 +94,3 @@ def frame_of(pending: PendingCommit) -> Append:
     """Return the very frame in which a pending commit went out."""
     extra = msgspec.msgpack.decode(pending.extra, type=Parts)
     return Append(0, pending.conversation, pending.message, extra.parts)
-
-
-def _next_group(stored: Mapping[str, bytes], changed: PendingRows) -> Group:
-    """Return the group that a pending commit opens; ratchets of the old epoch are not in it."""
-    rows = {name: row for name, row in stored.items() if not name.startswith(_SECRET_ROWS)}
-    rows.update(changed.put)
-    for name in changed.gone:
-        rows.pop(name, None)
-    return from_rows(rows)

@@ -5,7 +5,7 @@ next state or raises while the present one still works.
 """
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
@@ -249,6 +249,13 @@ def changed_rows(old: Group, new: Group) -> tuple[dict[str, bytes], set[str]]:
     return storage_rows.changed_rows(old, new)
 
 
+def next_epoch_rows(
+    stored: Mapping[str, bytes], put: Mapping[str, bytes], gone: Iterable[str]
+) -> dict[str, bytes]:
+    """The rows of the epoch that an own Commit opens; see storage_rows.py."""
+    return storage_rows.next_epoch_rows(stored, put, gone)
+
+
 def from_rows(stored: Mapping[str, bytes]) -> Group:
     """The group that `rows` wrote; PeerError("malformed") when rows are missing or damaged."""
     return storage_rows.from_rows(Group, stored)
@@ -279,6 +286,7 @@ __all__ = [
     "from_rows",
     "make_key_package",
     "missing_objects",
+    "next_epoch_rows",
     "object_children",
     "open_welcome",
     "rows",

@@ -16,7 +16,7 @@ from crypto.mls.ratchet import MessageKey, Ratchet
 from crypto.mls.suite import Suite
 from crypto.mls.tree_math import LeafIndex, NodeIndex
 
-_SIZE_ROW = "size"
+SIZE_ROW = "size"
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +127,7 @@ def rows(tree: SecretTree) -> dict[str, bytes]:
     "size"; "n/NODE" for a node's secret; "h/LEAF" and "a/LEAF" for a ratchet, and under it
     "h/LEAF/GENERATION" for each key passed over.
     """
-    found = {_SIZE_ROW: u32(tree.leaf_count)}
+    found = {SIZE_ROW: u32(tree.leaf_count)}
     found.update((f"n/{node}", secret) for node, secret in tree.nodes.items())
     for prefix, ratchets in (("h", tree.handshake), ("a", tree.application)):
         for leaf, ratchet in ratchets.items():
@@ -143,7 +143,7 @@ def changed_rows(old: SecretTree, new: SecretTree) -> tuple[dict[str, bytes], se
     before: dict[str, bytes] = {}
     after: dict[str, bytes] = {}
     if old.leaf_count != new.leaf_count:
-        after[_SIZE_ROW] = u32(new.leaf_count)
+        after[SIZE_ROW] = u32(new.leaf_count)
     for node in new.nodes.changed(old.nodes):
         before.update(_node_rows(old.nodes, node))
         after.update(_node_rows(new.nodes, node))
@@ -159,9 +159,9 @@ def changed_rows(old: SecretTree, new: SecretTree) -> tuple[dict[str, bytes], se
 
 def from_rows(suite: Suite, stored: Mapping[str, bytes]) -> SecretTree:
     """The tree that `rows` wrote; PeerError("malformed") when rows are missing or damaged."""
-    if _SIZE_ROW not in stored:
+    if SIZE_ROW not in stored:
         raise PeerError("malformed", "the secret tree has no size row")
-    leaf_count = decode_all(stored[_SIZE_ROW], Reader.u32)
+    leaf_count = decode_all(stored[SIZE_ROW], Reader.u32)
     if not tree_math.is_full(leaf_count):
         raise PeerError("malformed", "a secret tree has a power of two of leaves")
     try:

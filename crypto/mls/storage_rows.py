@@ -4,7 +4,7 @@ Never writes a row that did not change: after a message the sender's ratchet alo
 the epoch and O(log n) nodes. The rows hold secrets.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from crypto.errors import PeerError
 from crypto.mls import secret_tree
@@ -60,6 +60,25 @@ def changed_rows(old: GroupState, new: GroupState) -> tuple[dict[str, bytes], se
     secrets_put, secrets_gone = secret_tree.changed_rows(old.secret_tree, new.secret_tree)
     put.update(_prefixed(secrets_put))
     return put, gone | {_RATCHETS + name for name in secrets_gone}
+
+
+def next_epoch_rows(
+    stored: Mapping[str, bytes], put: Mapping[str, bytes], gone: Iterable[str]
+) -> dict[str, bytes]:
+    """The rows of the epoch that a Commit opens, from `changed_rows` of when it was made.
+
+    Messages may have moved the ratchets of `stored` since: nothing of them goes on.
+    """
+    size = _RATCHETS + secret_tree.SIZE_ROW
+    rows = {name: row for name, row in stored.items() if name == size or not _is_ratchet(name)}
+    rows.update(put)
+    for name in gone:
+        rows.pop(name, None)
+    return rows
+
+
+def _is_ratchet(name: str) -> bool:
+    return name.startswith(_RATCHETS)
 
 
 def from_rows(kind: type[G], stored: Mapping[str, bytes]) -> G:
