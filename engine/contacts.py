@@ -133,6 +133,7 @@ class Contacts:
             "qr": qr_payload(own, other).hex(),
             "fingerprint": encode_fingerprint(pin.root_identity),
             "verified": pin.verified,
+            "state": "verified" if pin.verified else "unverified",
         }
 
     async def verify(self, name: str) -> Contact:
