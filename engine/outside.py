@@ -96,9 +96,10 @@ async def check_step(hub: Hub, live: Live) -> None:
     if is_old_copy or live.value.state is State.LOST:
         await come_back(hub, live)
         return
+    if live.reads and live.value.notes.refused:
+        await hub.acks.wait_idle()
     if not live.reads or not live.value.notes.refused:
-        return
-    await hub.acks.wait_idle()
+        return  # also when a later commit was accepted while the verdicts were on their way
     seq, stood_on, is_unusable = live.value.notes.refused[-1]
     if not await _stands(hub, live, seq, is_unusable=is_unusable):
         return

@@ -13,6 +13,7 @@ from pathlib import Path
 
 DESCRIPTION = "Sotto: chat that is encrypted end to end, on a relay that you host yourself."
 EPILOG = "Each flag can also be set as SOTTO_SERVER, SOTTO_PROFILE, SOTTO_TRUST, SOTTO_IDENTITY."
+DEBUG = "SOTTO_DEBUG"  # shows tracebacks of faults of ours
 IDENTITIES = ("ed25519", "rsa")
 
 
@@ -61,7 +62,14 @@ def parser() -> argparse.ArgumentParser:
     return found
 
 
+def _quiet(loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
+    """Keep a fault of ours off the screen: the session has said that it connects anew."""
+    if os.environ.get(DEBUG):
+        loop.default_exception_handler(context)
+
+
 async def _run(flags: argparse.Namespace) -> int:
+    asyncio.get_running_loop().set_exception_handler(_quiet)
     from engine.session import Session
 
     server = flags.link or flags.server

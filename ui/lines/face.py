@@ -44,6 +44,7 @@ class Face:
         self._account = ""
         self._names: set[str] = set()
         self._link_line: str | None = None
+        self._doing = ""  # the command that runs
         self.current = LOBBY
 
     async def run(self) -> int:
@@ -86,6 +87,7 @@ class Face:
         return self._ending
 
     async def _do(self, line: Line) -> None:
+        self._doing = ""
         try:
             for shown in await self._lines_of(line):
                 self._screen.show(shown)
@@ -99,6 +101,7 @@ class Face:
             case Mistake():
                 return [f"*** {clean_line(line.text)}"]
             case Command():
+                self._doing = line.name
                 return await ACTIONS[line.name](Call(self._session, self, line.args))
             case Private():
                 return await send(self._session, self.current, f"@{line.name}", line.text)
@@ -131,6 +134,10 @@ class Face:
             self._names.add(event.name)
         if isinstance(event, events.Message):
             self._names.add(event.sender)
+        if isinstance(event, events.Presence) and not self._account:
+            return  # still at the menu
+        if isinstance(event, events.JoinResult) and self._doing == "join":
+            return  # the command's own answer says it
         line = render(event, current=self.current, account=self._account)
         if isinstance(event, events.Connected | events.Disconnected):
             is_news, self._link_line = line != self._link_line, line

@@ -92,13 +92,13 @@ def _message(event: events.Message, view: _View) -> str:
 
 _CHANGES = {
     "joined": "{who} joined{where}",
-    "invited": "{who} was brought in by {by}{where}",
+    "invited": "{who} {was} brought in by {by}{where}",
     "left": "{who} left{where} for good",
-    "removed": "{who} was removed{where} by {by}",
-    "banned": "{who} was removed{where} by {by}: banned",
-    "owner": "{who} is an owner now{where}",
-    "admin": "{who} is an admin of the room now{where}",
-    "member": "{who} has no special role any more{where}",
+    "removed": "{who} {was} removed{where} by {by}",
+    "banned": "{who} {was} removed{where} by {by}: banned",
+    "owner": "{who} {are} an owner now{where}",
+    "admin": "{who} {are} an admin of the room now{where}",
+    "member": "{who} {have} no special role any more{where}",
     "closed": "closed to newcomers until an owner sets a new password (/password){where}",
     "password": "{by} set a new password{where}",
 }
@@ -107,9 +107,15 @@ _CHANGES = {
 def _membership(event: events.Membership, view: _View) -> str | None:
     if event.conversation == LOBBY and event.change in ("joined", "left"):
         return None  # everybody is in the lobby: presence tells who came
+    is_own = event.name == view.account
+    if is_own and event.change == "joined":
+        return None  # the answer to /join says so
     by = {"relay": "the relay", "": view.who(event.name, event.display)}.get(event.by)
     line = _CHANGES.get(event.change, "{who}: {change}{where}").format(
         who=view.who(event.name, event.display),
+        was="were" if is_own else "was",
+        are="are" if is_own else "is",
+        have="have" if is_own else "has",
         by=by or view.who(event.by),
         where=view.where(event.conversation),
         change=clean_line(event.change),
@@ -148,13 +154,13 @@ def _muted(event: events.Muted, view: _View) -> str:
 
 
 _NOTICES = {
-    NoticeKind.KICKED: "{who} was kicked by {by}",
-    NoticeKind.BANNED: "{who} was banned by {by}{until}",
+    NoticeKind.KICKED: "{who} {was} kicked by {by}",
+    NoticeKind.BANNED: "{who} {was} banned by {by}{until}",
     NoticeKind.UNBANNED: "{who} may come back: unbanned by {by}",
-    NoticeKind.MUTED: "{who} was muted by {by}{until}",
+    NoticeKind.MUTED: "{who} {was} muted by {by}{until}",
     NoticeKind.UNMUTED: "{who} may write again: unmuted by {by}",
-    NoticeKind.PROMOTED: "{who} was made an admin by {by}",
-    NoticeKind.DEMOTED: "{who} is no admin any more, by {by}",
+    NoticeKind.PROMOTED: "{who} {was} made an admin by {by}",
+    NoticeKind.DEMOTED: "{who} {are} no admin any more, by {by}",
 }
 
 
@@ -162,6 +168,8 @@ def _notice(event: events.Notice, view: _View) -> str:
     form = _NOTICES.get(event.kind)  # type: ignore[call-overload]
     if form is not None:
         line = form.format(
+            was="were" if event.name == view.account else "was",
+            are="are" if event.name == view.account else "is",
             who=view.who(event.name, event.display),
             by=view.who(event.by),
             until=until(event.until_ms),
@@ -193,7 +201,13 @@ def _device_added(event: events.DeviceAdded, view: _View) -> str:
     return f"--- {whose} has a new device: {clean_line(event.device, cells=32)}"
 
 
+_REFUSED_NEWCOMER = "bad_confirmation_tag"  # an external commit without the room's key
+
+
 def _unreadable(event: events.Unreadable, view: _View) -> str:
+    if event.code == _REFUSED_NEWCOMER:
+        where = view.where(event.conversation)
+        return f"--- Somebody without the right password was refused{where}."
     by = f" by {clean_name(event.sender)}" if event.sender else ""
     return (
         f"--- An entry{by} could not be read{view.where(event.conversation)}"

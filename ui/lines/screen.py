@@ -141,7 +141,7 @@ class TerminalScreen:
 
         try:
             with patch_stdout():
-                return await session.prompt_async(prompt)
+                return await session.prompt_async(prompt, set_exception_handler=False)
         except KeyboardInterrupt:
             raise Interrupted from None
         except EOFError:
