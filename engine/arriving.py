@@ -8,8 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from engine.commits import OwnCommit
-from engine.committing import UNANSWERED, send
+from engine.committing import UNANSWERED, resend
 from engine.conversation import Conversation, State
 from engine.direct import other_of
 from engine.founding import finish, found
@@ -17,14 +16,14 @@ from engine.hub import Hub
 from engine.joining import Joining, join, open_door
 from engine.joining import send as send_join
 from engine.live import Live
-from engine.loading import Loaded, frame_of
+from engine.loading import Loaded
 from engine.outside import ask_verdict, check_step, come_back, come_in, note_old_copy
 from engine.removals import commit_waiting
 from storage.client import messaging
 from wire.errors import Code, WireError
 from wire.policy import LOBBY_NAME, LOBBY_POLICY, Kind
 from wire.replies import Head, HeadList
-from wire.requests import Append, Heads
+from wire.requests import Heads
 
 # Left or refused by the person's own doing: only asked does this device go in again.
 _STAYS_OUT = frozenset({"left", "wrong_room_password"})
@@ -37,7 +36,6 @@ class Arriving:
         self._hub = hub
         self._one = asyncio.Lock()
         self._joinings: dict[bytes, Joining] = {}
-        self._commits: dict[bytes, tuple[bytes, Append]] = {}
         self.is_done = False
         self.heads: tuple[Head, ...] = ()
 
@@ -45,8 +43,6 @@ class Arriving:
         """Remember what was sent and not answered when the store was closed."""
         if loaded.joining is not None:
             self._joinings[live.value.id] = loaded.joining
-        if loaded.pending is not None:
-            self._commits[live.value.id] = loaded.pending
 
     def disconnected(self) -> None:
         """Everything is to be compared again at the next connect."""
@@ -123,7 +119,7 @@ class Arriving:
             await live.catch_up()
         elif head.cursor < live.value.cursor:
             self._hub.acks.note(live)
-        await self._resend(live)
+        await resend(self._hub.context, live)
         if live.value.state is State.WAITING:
             await ask_verdict(self._hub, live)
         elif live.value.notes.refused:
@@ -162,28 +158,13 @@ class Arriving:
             await live.keep_value(gone, lambda c: messaging.forget_group(c, number))
 
     async def _answer_left_open(self, live: Live) -> None:
-        """Send a join again whose answer was not heard; the relay repeats its first answer."""
+        """Send a join or a founding again whose answer was not heard; the relay repeats it."""
+        if live.value.state is State.FOUNDING and live.value.kind is not Kind.LOBBY:
+            await finish(self._hub, live)
+            return
         joining = self._joinings.pop(live.value.id, None)
         if joining is not None and not live.reads:
             await send_join(self._hub, live, joining)
-
-    async def _resend(self, live: Live) -> None:
-        """The same for a commit, after what came since was read: perhaps it is among that."""
-        left = self._commits.pop(live.value.id, None)
-        unanswered = [own for own in live.own.values() if isinstance(own, OwnCommit)]
-        if not unanswered or not live.reads:
-            return
-        if left is None:
-            left = await self._pending(live)
-        if left is not None:
-            await send(self._hub.context, live, *left)
-
-    async def _pending(self, live: Live) -> tuple[bytes, Append] | None:
-        number = live.value.id
-        row = await self._hub.context.store.query(
-            lambda c: messaging.load_pending_commit(c, number)
-        )
-        return None if row is None else (row.transaction_id, frame_of(row))
 
     async def _enter_lobby(self) -> None:
         """Join the lobby, or found it where there is none."""

@@ -31,7 +31,7 @@ from wire.entry import EffectKind, EntryData, Id, Key, encode_data
 from wire.errors import Code, WireError
 from wire.limits import ID_BYTES
 from wire.policy import ROOM_PSK_EXTENSION, Policy
-from wire.replies import Accepted, Conflict, Reply
+from wire.replies import Accepted, Conflict
 from wire.requests import Append, CommitParts
 
 # Each conflict means that another device's commit stood first: this many in a row is a flood.
@@ -81,48 +81,75 @@ async def commit(
 
     Raises WireError: forbidden when our own rules refuse, the relay's own, not_connected.
     """
-    for _ in range(MAX_TRIES):
-        async with live.lock:
-            plan = wanted(live.value) if live.reads else None
-            if plan is None:
-                return
-            number, frame = await _prepare(context, live, plan)
-        await send(context, live, number, frame)
+    async with live.committing:
+        await _finish_unanswered(context, live)
+        for _ in range(MAX_TRIES):
+            async with live.lock:
+                plan = wanted(live.value) if live.reads else None
+                if plan is None:
+                    return
+                number, frame = await _prepare(context, live, plan)
+            await _send(context, live, number, frame)
     raise WireError(Code.RATE_LIMITED, "Too many others change this conversation; try again.")
 
 
-async def send(context: Context, live: Live, number: bytes, frame: Append) -> bool:
-    """Send a commit that is durable; True when it stands, False when another one did first."""
+async def resend(context: Context, live: Live) -> None:
+    """Learn what became of a commit whose answer was not heard, if there is one."""
+    async with live.committing:
+        await _finish_unanswered(context, live)
+
+
+async def _finish_unanswered(context: Context, live: Live) -> None:
+    """The same: it may stand in the log by now, otherwise the very same bytes are sent again."""
+    if not _unanswered(live):
+        return
+    await live.catch_up()
+    number = live.value.id
+    row = await context.store.query(lambda c: messaging.load_pending_commit(c, number))
+    if row is not None and row.transaction_id in live.own and live.reads:
+        await _send(context, live, row.transaction_id, frame_of(row))
+
+
+def _unanswered(live: Live) -> bool:
+    return any(isinstance(own, OwnCommit) for own in live.own.values())
+
+
+def frame_of(pending: PendingCommit) -> Append:
+    """Return the very frame in which a pending commit went out."""
+    extra = msgspec.msgpack.decode(pending.extra, type=Parts)
+    return Append(0, pending.conversation, pending.message, extra.parts)
+
+
+async def _send(context: Context, live: Live, number: bytes, frame: Append) -> None:
+    """Send a commit that is durable; afterwards it stands, or is given up for another one."""
     reached("stored_commit")
     try:
         with live.under_way():
             reply = await context.link.request(frame)
     except WireError as error:
         if error.code not in UNANSWERED:
-            await drop(context, live)
+            await _drop(context, live, number)
         raise
     reached("answered_commit")
     if isinstance(reply, Accepted):
         await live.accepted(number, reply.answers[0][1])
-        return True
-    await after_conflict(context, live, reply)
-    return False
-
-
-async def after_conflict(context: Context, live: Live, reply: Reply) -> None:
-    """Give a commit up that does not stand on the newest change, and catch up."""
+        return
     if not isinstance(reply, Conflict):
         raise WireError(Code.BAD_REQUEST, "The relay answered something else.")
-    await drop(context, live)
+    await _drop(context, live, number)
     await live.catch_up()
 
 
-async def drop(context: Context, live: Live) -> None:
+async def _drop(context: Context, live: Live, number: bytes) -> None:
     """Forget a commit that does not stand."""
+    conversation = live.value.id
+
+    def work(connection: Any) -> None:
+        messaging.drop_pending_commit(connection, conversation, transaction_id=number)
+
     async with live.lock:
-        conversation = live.value.id
-        await context.store.run(lambda c: messaging.drop_pending_commit(c, conversation))
-        live.forget_commits()
+        await context.store.run(work)
+        live.own.pop(number, None)
 
 
 async def _prepare(context: Context, live: Live, plan: Plan) -> tuple[bytes, Append]:

@@ -36,7 +36,8 @@ MAX_WAITING: Final = 1024
 class Live:
     """The one owner of a conversation's value.
 
-    `lock` is held by whoever changes the value; `told` is called with what was stored.
+    `lock` is held by whoever changes the value, `committing` (taken first) by whoever makes a
+    commit and waits for its answer. `told` is called with what was stored.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class Live:
         self._in_flight = 0
         self.value = value
         self.lock = asyncio.Lock()
+        self.committing = asyncio.Lock()
         self.secrets = secrets if secrets is not None else {}
         self.own: dict[bytes, Own] = {}
         self.ahead_seen = False

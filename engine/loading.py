@@ -14,7 +14,7 @@ import msgspec
 from crypto.errors import PeerError
 from crypto.mls.group import from_rows, next_epoch_rows
 from engine.commits import OwnCommit
-from engine.committing import Parts, PendingRows
+from engine.committing import Parts, PendingRows, frame_of
 from engine.conversation import KEPT_HASHES, Conversation, from_row, standing_of
 from engine.joining import Joining
 from engine.protecting import own_message, stands
@@ -22,7 +22,6 @@ from engine.reading import Own
 from storage.client import messaging, outgoing
 from storage.client.messaging import ConversationRow, PendingCommit
 from wire.errors import Code, WireError
-from wire.requests import Append
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +31,6 @@ class Loaded:
     value: Conversation
     secrets: dict[bytes, bytes] = field(repr=False)
     own: dict[bytes, Own] = field(repr=False)
-    pending: tuple[bytes, Append] | None = field(default=None, repr=False)
     joining: Joining | None = field(default=None, repr=False)
 
 
@@ -73,11 +71,10 @@ def _with_pending(
 ) -> Loaded:
     extra = msgspec.msgpack.decode(pending.extra, type=Parts)
     changed = msgspec.msgpack.decode(pending.rows, type=PendingRows)
-    frame = frame_of(pending)
     number = pending.transaction_id
     if extra.is_join:
         group = from_rows(changed.put)
-        joining = Joining(number, frame, group, None, extra.made_at_ms, extra.secret)
+        joining = Joining(number, frame_of(pending), group, None, extra.made_at_ms, extra.secret)
         return Loaded(loaded.value, loaded.secrets, loaded.own, joining=joining)
     if loaded.value.group is None or not stands(loaded.value, pending.message):
         return loaded  # another commit stood first; its answer was not heard, and is known by now
@@ -87,10 +84,4 @@ def _with_pending(
         number, pending.message, group=group, standing=standing, made_at_ms=extra.made_at_ms
     )
     own = {**loaded.own, number: commit}
-    return Loaded(loaded.value, loaded.secrets, own, pending=(number, frame))
-
-
-def frame_of(pending: PendingCommit) -> Append:
-    """Return the very frame in which a pending commit went out."""
-    extra = msgspec.msgpack.decode(pending.extra, type=Parts)
-    return Append(0, pending.conversation, pending.message, extra.parts)
+    return Loaded(loaded.value, loaded.secrets, own)

@@ -50,6 +50,7 @@ class Messages:
     def disconnected(self) -> None:
         """Forget what was true of the session only."""
         self._directs.disconnected()
+        self._outbox.close()
 
     async def send(
         self, to: str, text: str, *, transaction_id: str | None = None, wait: str = "relay"

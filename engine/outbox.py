@@ -51,6 +51,7 @@ class Outbox:
     def __init__(self, hub: Hub, resolve: Callable[[str], Awaitable[Live | None]]) -> None:
         self._hub = hub
         self._resolve = resolve
+        self._is_open = False
         self._workers: set[str] = set()
         self._woken: set[str] = set()
 
@@ -59,14 +60,19 @@ class Outbox:
         """Whether nothing is being sent."""
         return not self._workers
 
+    def close(self) -> None:
+        """Send nothing until `wake_all`: what the log has by now is not known."""
+        self._is_open = False
+
     async def wake_all(self) -> None:
-        """Begin to send whatever waits."""
+        """Begin to send whatever waits: every conversation has caught up."""
+        self._is_open = True
         for target in await self._hub.context.store.query(outgoing.queued_targets):
             self.wake(target)
 
     def wake(self, target: str) -> None:
         """Begin to send what waits for a target."""
-        if self._hub.context.link.is_connected:
+        if self._is_open and self._hub.context.link.is_connected:
             self._woken.add(target)
             self._hub.start(self._work(target))
 

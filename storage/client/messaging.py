@@ -289,10 +289,14 @@ def put_pending_commit(connection: Connection, pending: PendingCommit) -> None:
     _put(connection, pending_commits, [_values(pending)])
 
 
-def drop_pending_commit(connection: Connection, conversation: bytes) -> None:
-    """Forget a commit that did not take place, or that has become the group."""
-    is_ours = pending_commits.c.conversation == conversation
-    connection.execute(delete(pending_commits).where(is_ours))
+def drop_pending_commit(
+    connection: Connection, conversation: bytes, *, transaction_id: bytes | None = None
+) -> None:
+    """Forget a commit that did not take place, or that has become the group; None: whichever."""
+    statement = delete(pending_commits).where(pending_commits.c.conversation == conversation)
+    if transaction_id is not None:
+        statement = statement.where(pending_commits.c.transaction_id == transaction_id)
+    connection.execute(statement)
 
 
 def add_line(connection: Connection, conversation: bytes, line: Line) -> bool:
