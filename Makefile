@@ -8,7 +8,7 @@ RUNTIME := $(VENV)/.runtime
 DEV := $(VENV)/.dev
 export SOTTO_DATA ?= $(CURDIR)/.sotto/relay
 
-.PHONY: help chat stop test demo check lock bench clean format
+.PHONY: help chat stop test demo check guards lock bench clean format
 
 help:
 	@echo "make chat    make the environment, start a relay here if none runs, open the client"
@@ -16,6 +16,7 @@ help:
 	@echo "make test    make the environment, run everything that this machine can run"
 	@echo "make demo    the main job without a terminal: a conversation, what the relay stored, kick, ban"
 	@echo "make check   format, lint, types, imports"
+	@echo "make guards  take each guard out in turn: its attack test must then fail"
 	@echo "make bench   measure; prints numbers"
 	@echo "make lock    requirements.txt and requirements-dev.txt anew from pyproject.toml"
 
@@ -43,6 +44,9 @@ demo: $(RUNTIME)
 
 test: $(DEV)
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile
+
+guards: $(DEV)
+	@$(BIN)/python -m tests.guards --unit
 
 check: $(DEV)
 	$(BIN)/ruff format --check .
