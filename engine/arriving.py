@@ -13,10 +13,9 @@ from engine.conversation import Conversation, State
 from engine.direct import other_of
 from engine.founding import finish, found
 from engine.hub import Hub
-from engine.joining import Joining, join, open_door
-from engine.joining import send as send_join
+from engine.joining import join, open_door
+from engine.joining import resend as resend_join
 from engine.live import Live
-from engine.loading import Loaded
 from engine.outside import ask_verdict, check_step, come_back, come_in, note_old_copy
 from engine.removals import commit_waiting
 from storage.client import messaging
@@ -35,14 +34,8 @@ class Arriving:
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
         self._one = asyncio.Lock()
-        self._joinings: dict[bytes, Joining] = {}
         self.is_done = False
         self.heads: tuple[Head, ...] = ()
-
-    def keep_unanswered(self, live: Live, loaded: Loaded) -> None:
-        """Remember what was sent and not answered when the store was closed."""
-        if loaded.joining is not None:
-            self._joinings[live.value.id] = loaded.joining
 
     def disconnected(self) -> None:
         """Everything is to be compared again at the next connect."""
@@ -137,7 +130,7 @@ class Arriving:
             await come_in(self._hub, live)
         finally:
             # One that asks for a password is entered when the person gives it.
-            if live.value.state is State.JOINING and head.conversation not in self._joinings:
+            if live.value.state is State.JOINING and live.joining is None:
                 await self._forget(live)
 
     async def _forget(self, live: Live) -> None:
@@ -162,9 +155,7 @@ class Arriving:
         if live.value.state is State.FOUNDING and live.value.kind is not Kind.LOBBY:
             await finish(self._hub, live)
             return
-        joining = self._joinings.pop(live.value.id, None)
-        if joining is not None and not live.reads:
-            await send_join(self._hub, live, joining)
+        await resend_join(self._hub, live)
 
     async def _enter_lobby(self) -> None:
         """Join the lobby, or found it where there is none."""

@@ -103,25 +103,42 @@ async def join(hub: Hub, live: Live, door: Door, *, psk: bytes | None = None) ->
     `psk`: the room's key, made from a password or kept. Raises WireError; not_connected leaves the
     commit to be sent again at the next connect.
     """
-    for _ in range(MAX_TRIES):
-        if live.value.state is State.JOINING and _is_seated(hub, door):
-            # Somebody's Welcome was first. What was said since can be read by it alone.
-            await take_inbox(hub)
-        async with live.lock:
-            if live.reads:
-                return
-            joining = await _prepare(hub, live, door, psk)
-        if await send(hub, live, joining):
+    async with live.committing:
+        if await _finish_unanswered(hub, live):
             return
-        door = await open_door(hub, conversation=live.value.id)
+        for _ in range(MAX_TRIES):
+            if live.value.state is State.JOINING and _is_seated(hub, door):
+                # Somebody's Welcome was first. What was said since can be read by it alone.
+                await take_inbox(hub)
+            async with live.lock:
+                if live.reads:
+                    return
+                live.joining = await _prepare(hub, live, door, psk)
+            if await _send(hub, live, live.joining):
+                return
+            door = await open_door(hub, conversation=live.value.id)
     raise WireError(Code.RATE_LIMITED, "Too many others join this conversation; try again.")
+
+
+async def resend(hub: Hub, live: Live) -> None:
+    """Learn what became of a join whose answer was not heard, if there is one."""
+    async with live.committing:
+        await _finish_unanswered(hub, live)
+
+
+async def _finish_unanswered(hub: Hub, live: Live) -> bool:
+    """The same; True when this device is in. Who joined twice would miss what was said between."""
+    joining = live.joining
+    if isinstance(joining, Joining) and not live.reads:
+        return await _send(hub, live, joining)
+    return live.reads
 
 
 def _is_seated(hub: Hub, door: Door) -> bool:
     return door.standing.roster.of_device(hub.context.keys.device) is not None
 
 
-async def send(hub: Hub, live: Live, joining: Joining) -> bool:
+async def _send(hub: Hub, live: Live, joining: Joining) -> bool:
     """Send a durable external commit; True when it stands, False when another did first."""
     reached("stored_join")
     try:
@@ -142,6 +159,7 @@ async def send(hub: Hub, live: Live, joining: Joining) -> bool:
 
 async def _drop(hub: Hub, live: Live) -> None:
     number = live.value.id
+    live.joining = None
     async with live.lock:
         await hub.context.store.run(lambda c: messaging.drop_pending_commit(c, number))
 
@@ -264,6 +282,7 @@ async def _joined(hub: Hub, live: Live, joining: Joining, seq: int) -> None:
         def assign(_: object) -> None:
             if joining.secret is not None:
                 live.secrets[joining.secret[0]] = joining.secret[1]
+            live.joining = None
             live.seat(value)
 
         await context.store.run(lambda c: messaging.apply(c, change), then=assign)

@@ -58,6 +58,7 @@ class Live:
         self.committing = asyncio.Lock()
         self.secrets = secrets if secrets is not None else {}
         self.own: dict[bytes, Own] = {}
+        self.joining: object = None  # of engine/joining.py: sent, and not answered yet
         self.ahead_seen = False
 
     @property

@@ -56,7 +56,7 @@ class Messenger:
         for one in loaded:
             live = self.hub.add(one.value, secrets=one.secrets)
             live.own = one.own
-            self._arriving.keep_unanswered(live, one)
+            live.joining = one.joining
 
     async def on_connected(self) -> None:
         """Catch up with the relay, come into what is new, then send what waits."""
