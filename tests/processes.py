@@ -53,6 +53,7 @@ class Relay:
         self.data = folder / "relay"
         self.log = folder / "relay.log"
         self.process: subprocess.Popen[bytes] | None = None
+        self._begun_at = 0  # where the log of this start begins
 
     @property
     def server(self) -> str:
@@ -75,6 +76,7 @@ class Relay:
     def start(self) -> Relay:
         command = [sys.executable, str(ROOT / "server.py"), "serve", "--port", str(self.port)]
         command += ["--data", str(self.data), *self.flags]
+        self._begun_at = self.log.stat().st_size if self.log.exists() else 0
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 command,
@@ -84,15 +86,13 @@ class Relay:
                 env=environment(**self.env),
                 cwd=self.folder,
             )
-        wait_until(self._listens, "the relay to listen")
+        wait_until(self._serves, "the relay to listen and to say so")
         return self
 
-    def _listens(self) -> bool:
+    def _serves(self) -> bool:
         assert self.process is not None
         assert self.process.poll() is None, self.log.read_text()
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port)):
-            return True
-        return False
+        return b"serving" in self.log.read_bytes()[self._begun_at :]
 
     def stop(self, sig: signal.Signals = signal.SIGTERM) -> int:
         """Send `sig` and return the exit status."""
@@ -184,8 +184,9 @@ class JsonClient:
         assert self.process.stdin is not None
         self._next += 1
         request = {"jsonrpc": "2.0", "id": self._next, "method": method, "params": params}
-        self.process.stdin.write(json.dumps(request).encode() + b"\n")
-        self.process.stdin.flush()
+        with contextlib.suppress(BrokenPipeError):  # it has died: `finish` says so
+            self.process.stdin.write(json.dumps(request).encode() + b"\n")
+            self.process.stdin.flush()
         return self._next
 
     def finish(self, number: int, *, timeout_s: float = WAIT_S) -> Any:

@@ -41,7 +41,7 @@ async def retry(call: Call) -> list[str]:
 
 async def cancel(call: Call) -> list[str]:
     await call.session.cancel(id=call.arg(0) or None)
-    return ["--- dropped what waited; your history keeps it, marked as not sent"]
+    return ["--- dropped: it will not be sent"]
 
 
 async def reconnect(call: Call) -> list[str]:
