@@ -158,6 +158,12 @@ def _application(
             raise PeerError("misplaced", "the content belongs to another entry")
     except PeerError as error:
         return unreadable(opened, entry, error.code, sender=sender.account)
+    last = opened.counters.get(sender.device)
+    if last is not None and content.counter <= last:
+        # An insider may seal somebody's content anew under far generations, which no signature
+        # covers. The ratchet stays where it was: else two copies would silence the sender.
+        before = replace(opened, group=conversation.group)
+        return unreadable(before, entry, "repeated", sender=sender.account)
     return _content(opened, entry, content, sender=sender, reader=reader)
 
 
@@ -168,8 +174,6 @@ def _content(
         text = "The relay shows this conversation differently to others. Nothing is sent here."
         return freeze(opened, text)
     last = opened.counters.get(sender.device)
-    if last is not None and content.counter <= last:
-        return unreadable(opened, entry, "repeated", sender=sender.account)
     missing = 0 if last is None else content.counter - last - 1
     after = opened.advanced(entry.seq, entry.message)
     after = replace(after, counters={**opened.counters, sender.device: content.counter})

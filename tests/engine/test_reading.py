@@ -184,6 +184,10 @@ def test_a24_another_members_words_are_shown_once() -> None:
     table.post(bob.seal(content), by=bob)  # a fresh generation, the same content
     assert carol.texts == ["once"]
     assert carol.unread[-1] == "repeated"
+    # However far ahead the copies were sealed, they used up none of Bob's own keys.
+    carol_before = carol.value.group
+    table.post(bob.seal(content), by=bob)
+    assert carol.value.group is carol_before
     # From his own leaf it is under his own name, with his own counter.
     table.post(alice.seal(content), by=alice)
     shown = [line for step in carol.steps for line in step.lines if line.kind == "message"]
