@@ -121,7 +121,10 @@ class Menu:
 
     async def _open_known(self) -> bool:
         """Open an account of this profile, if there is one that no other window uses."""
-        known = [row for row in await self._session.accounts() if not row["in_use"]]
+        rows = await self._session.accounts()
+        known = [row for row in rows if not row["in_use"]]
+        for label in (clean_name(row["label"]) for row in rows if row["in_use"]):
+            self._screen.show(f"--- {label} is open in another window")
         if not known:
             return False
         row = await self._choose(known) if len(known) > 1 else known[0]
@@ -258,12 +261,13 @@ class Menu:
             f"when you registered. Lost it? Type {NEW_IDENTITY}: your contacts will be warned,\n"
             "and you come back into none of your conversations by yourself."
         )
+        is_lock_known = False
         for _ in range(TRIES):
             typed = await self._screen.ask("Recovery code: ")
             extra["new_identity"] = typed.strip().lower() == NEW_IDENTITY
             extra["recovery_code"] = None if extra["new_identity"] else typed
-            if typed and extra["passphrase"] is None:
-                extra["passphrase"] = await self._lock()
+            if typed and not is_lock_known:
+                extra["passphrase"], is_lock_known = await self._lock(), True
             try:
                 return await self._trusting(login)
             except WireError as error:
