@@ -55,11 +55,6 @@ class Outbox:
         self._workers: set[str] = set()
         self._woken: set[str] = set()
 
-    @property
-    def is_idle(self) -> bool:
-        """Whether nothing is being sent."""
-        return not self._workers
-
     def close(self) -> None:
         """Send nothing until `wake_all`: what the log has by now is not known."""
         self._is_open = False

@@ -261,11 +261,6 @@ class Registration:
         )
 
 
-def _is_final(error: BaseException) -> bool:
-    """Whether the relay said no, as against: nobody knows what it did."""
-    return isinstance(error, WireError) and error.code not in _UNSURE
-
-
 async def _log_in(connection: Connection, record: AccountRecord, person: Person) -> LoggedIn | None:
     """Log in with a device that is here; None when the account needs another one.
 
