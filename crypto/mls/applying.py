@@ -118,9 +118,6 @@ def _without_removed(
 def _with_added(
     tree: RatchetTree, resolved: Sequence[ResolvedProposal]
 ) -> tuple[RatchetTree, tuple[tuple[int, KeyPackage], ...]]:
-    added: list[tuple[int, KeyPackage]] = []
-    for one in resolved:
-        if isinstance(one.proposal, Add):
-            tree, index = tree.add(one.proposal.key_package.leaf_node)
-            added.append((index, one.proposal.key_package))
-    return tree, tuple(added)
+    packages = [one.proposal.key_package for one in resolved if isinstance(one.proposal, Add)]
+    tree, indexes = tree.add_all([package.leaf_node for package in packages])
+    return tree, tuple(zip(indexes, packages, strict=True))

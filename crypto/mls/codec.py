@@ -4,7 +4,7 @@ Never interprets what it reads, never recurses, and never copies more than the b
 """
 
 from collections.abc import Callable, Iterable
-from struct import Struct
+from struct import Struct, unpack
 from typing import TypeVar
 
 from crypto.errors import PeerError, UsageError
@@ -20,6 +20,8 @@ _U64 = Struct(">Q")
 _LONGEST_ONE_BYTE = 0x3F
 _LONGEST_TWO_BYTES = 0x3FFF
 LONGEST_VECTOR = 0x3FFFFFFF
+# Nearly every vector of a message is short: its header is looked up, not packed.
+_SHORT_HEADERS = tuple(bytes((size,)) for size in range(_LONGEST_ONE_BYTE + 1))
 
 
 class Reader:
@@ -68,7 +70,11 @@ class Reader:
 
     def u16(self) -> int:
         """An unsigned big-endian integer of two bytes."""
-        return int.from_bytes(self.take(2))
+        start = self._position
+        if start + 2 > self._end:
+            raise PeerError("malformed", "the data ends too early")
+        self._position = start + 2
+        return self._data[start] << 8 | self._data[start + 1]
 
     def u32(self) -> int:
         """An unsigned big-endian integer of four bytes."""
@@ -98,7 +104,29 @@ class Reader:
 
     def vector(self) -> bytes:
         """An `opaque<V>`: the content, without its length header."""
+        start = self._position
+        if start < self._end:
+            size = self._data[start]
+            stop = start + 1 + size
+            if size <= _LONGEST_ONE_BYTE and stop <= self._end:
+                self._position = stop
+                return self._data[start + 1 : stop]
         return self.take(self.length())
+
+    def u16s(self) -> tuple[int, ...]:
+        """A `uint16 numbers<V>`."""
+        return self._numbers("H", 2)
+
+    def u32s(self) -> tuple[int, ...]:
+        """A `uint32 numbers<V>`."""
+        return self._numbers("I", 4)
+
+    def _numbers(self, kind: str, size: int) -> tuple[int, ...]:
+        encoded = self.vector()
+        count, left = divmod(len(encoded), size)
+        if left:
+            raise PeerError("malformed", "a list of numbers ends within one")
+        return unpack(f">{count}{kind}", encoded)
 
     def optional(self) -> bool:
         """The presence octet of an `optional<T>`: True when the value follows. Section 2.1.1."""
@@ -151,7 +179,7 @@ def length_header(size: int) -> bytes:
     Raises UsageError above 2^30 - 1 bytes. Section 2.1.2.
     """
     if size <= _LONGEST_ONE_BYTE:
-        return _U8.pack(size)
+        return _SHORT_HEADERS[size]
     if size <= _LONGEST_TWO_BYTES:
         return _U16.pack(0x4000 | size)
     if size <= LONGEST_VECTOR:
@@ -161,7 +189,9 @@ def length_header(size: int) -> bytes:
 
 def vector(content: bytes) -> bytes:
     """An `opaque<V>`: the content behind its length header."""
-    return length_header(len(content)) + content
+    size = len(content)
+    header = _SHORT_HEADERS[size] if size <= _LONGEST_ONE_BYTE else length_header(size)
+    return header + content
 
 
 def items(encoded: Iterable[bytes]) -> bytes:

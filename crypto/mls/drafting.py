@@ -334,7 +334,7 @@ class Finishing(Generic[G]):
             sender_data_secret=group.secrets.sender_data,
             random=self.random,
         )
-        after = replace(group, secret_tree=secret_tree)
+        after = group.with_secret_tree(secret_tree)
         return after, framing.wrap(WireFormat.PRIVATE_MESSAGE, private.encode())
 
     def _next(self, epoch: NewEpoch, tree: RatchetTree, path: NewPath | None) -> G:

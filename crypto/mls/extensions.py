@@ -90,7 +90,7 @@ def required_capabilities(extensions: Iterable[Extension]) -> RequiredCapabiliti
 
 
 def _read_required(reader: Reader) -> RequiredCapabilities:
-    lists = (reader.items(Reader.u16), reader.items(Reader.u16), reader.items(Reader.u16))
+    lists = (reader.u16s(), reader.u16s(), reader.u16s())
     return RequiredCapabilities(*lists)
 
 

@@ -3,7 +3,7 @@
 Never holds a secret.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from crypto.mls.codec import Reader, u16, u64, vector
 from crypto.mls.extensions import Extension, encode_extensions, read_extensions
@@ -20,9 +20,17 @@ class GroupContext:
     tree_hash: bytes
     confirmed_transcript_hash: bytes
     extensions: tuple[Extension, ...] = ()
+    # Every message's signature covers it, so it is made once in an epoch.
+    _encoded: bytes = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_encoded", self._encode())
 
     def encode(self) -> bytes:
         """The `GroupContext` struct."""
+        return self._encoded
+
+    def _encode(self) -> bytes:
         head = u16(self.version) + u16(self.suite) + vector(self.group_id) + u64(self.epoch)
         hashes = vector(self.tree_hash) + vector(self.confirmed_transcript_hash)
         return head + hashes + encode_extensions(self.extensions)

@@ -184,4 +184,4 @@ def _read_capabilities(reader: Reader) -> Capabilities:
 
 
 def _read_numbers(reader: Reader) -> tuple[int, ...]:
-    return reader.items(Reader.u16)
+    return reader.u16s()

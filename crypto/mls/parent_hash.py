@@ -64,7 +64,7 @@ def _vouches(suite: Suite, parent: ParentNode, *, child: Subtree, sibling: Subtr
     unmerged = {leaf for leaf in parent.unmerged_leaves if child.first <= leaf < end}
     # "the intersection of P's unmerged_leaves with the subtree under C is equal to the resolution
     # of C with D removed" (7.9.2): so D is the only node there that is not an unmerged leaf
-    nodes = list(resolution(child))
+    nodes = resolution(child)
     others = [node for node in nodes if not _is_among(node, unmerged)]
     if len(others) != 1 or len(nodes) - 1 != len(unmerged):
         return False

@@ -3,7 +3,7 @@
 Never holds a private key and never judges what stands in it.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from crypto.errors import PeerError
@@ -95,13 +95,22 @@ class RatchetTree:
 
     def next_free(self) -> int:
         """The leaf where the next member lands: the leftmost blank one, or one more. 12.1.1."""
-        subtree = self.root
-        if subtree.members == self.capacity:
-            return self.capacity
-        while isinstance(subtree, Branch):
-            is_left_full = subtree.left.members == 1 << subtree.left.level
-            subtree = subtree.right if is_left_full else subtree.left
-        return subtree.index
+        return self._next_free(1)[0]
+
+    def _next_free(self, count: int) -> list[int]:
+        """The leaves, in ascending order, where the next `count` members land."""
+        found: list[int] = []
+        above = [self.root]
+        while above and len(found) < count:
+            top = above.pop()
+            if top.members == 1 << top.level:
+                continue
+            if isinstance(top, LeafSlot):
+                found.append(top.index)
+            else:
+                above += (top.right, top.left)
+        beyond = self.capacity
+        return [*found, *range(beyond, beyond + count - len(found))]
 
     def extended_to(self, index: int) -> "RatchetTree":
         """The tree, doubled with blank leaves until there is a leaf of that index. 7.7."""
@@ -114,23 +123,22 @@ class RatchetTree:
 
     def add(self, leaf: LeafNode) -> tuple["RatchetTree", int]:
         """The tree with one more member, and its leaf index. 12.1.1."""
-        index = self.next_free()
+        tree, indexes = self.add_all((leaf,))
+        return tree, indexes[0]
 
-        def with_unmerged(branch: Branch) -> ParentNode | None:
-            node = branch.node
-            if node is None:
-                return None
-            unmerged = tuple(sorted((*node.unmerged_leaves, index)))
-            return ParentNode(node.encryption_key, node.parent_hash, unmerged)
-
-        tree = self.extended_to(index)
-        root = _replaced(tree.root, index, leaf, with_unmerged)
-        return RatchetTree(self.suite, root), index
+    def add_all(self, leaves: Sequence[LeafNode]) -> tuple["RatchetTree", list[int]]:
+        """The tree with more members, and where each landed: as if added one after another."""
+        indexes = self._next_free(len(leaves))
+        if not indexes:
+            return self, []
+        tree = self.extended_to(indexes[-1])
+        root = _replaced(tree.root, dict(zip(indexes, leaves, strict=True)), _with_unmerged)
+        return RatchetTree(self.suite, root), indexes
 
     def update(self, index: int, leaf: LeafNode) -> "RatchetTree":
         """The tree with another LeafNode at a member's place; the path above is blanked. 12.1.2."""
         self._need_member(index)
-        return RatchetTree(self.suite, _replaced(self.root, index, leaf, _blank))
+        return RatchetTree(self.suite, _replaced(self.root, {index: leaf}, _blank))
 
     def remove(self, index: int) -> "RatchetTree":
         """The tree without a member: blanked with the path above, then truncated. 12.1.3.
@@ -138,7 +146,7 @@ class RatchetTree:
         Without its last member it is one blank leaf, where an external commit may then land.
         """
         self._need_member(index)
-        root = _replaced(self.root, index, None, _blank)
+        root = _replaced(self.root, {index: None}, _blank)
         while isinstance(root, Branch) and root.right.members == 0:
             root = root.left
         return RatchetTree(self.suite, root)
@@ -148,10 +156,10 @@ class RatchetTree:
     ) -> "RatchetTree":
         """The tree with a new leaf and direct path: `nodes` by level, other levels blank. 7.5."""
 
-        def by_level(branch: Branch) -> ParentNode | None:
+        def by_level(branch: Branch, _: Iterable[int]) -> ParentNode | None:
             return nodes.get(branch.level)
 
-        return RatchetTree(self.suite, _replaced(self.root, index, leaf, by_level))
+        return RatchetTree(self.suite, _replaced(self.root, {index: leaf}, by_level))
 
     def filtered_path(self, index: int) -> tuple[PathStep, ...]:
         """The filtered direct path of a leaf, from below. 4.1.2.
@@ -193,19 +201,37 @@ class RatchetTree:
             raise PeerError("VAL-12.1.3-1", "there is no member at that leaf")
 
 
-def _blank(_: Branch) -> ParentNode | None:
+def _blank(_: Branch, __: Iterable[int]) -> ParentNode | None:
     return None
+
+
+def _with_unmerged(branch: Branch, added: Iterable[int]) -> ParentNode | None:
+    node = branch.node
+    if node is None:
+        return None
+    unmerged = tuple(sorted((*node.unmerged_leaves, *added)))
+    return ParentNode(node.encryption_key, node.parent_hash, unmerged)
 
 
 def _replaced(
     subtree: Subtree,
-    index: int,
-    leaf: LeafNode | None,
-    change: Callable[[Branch], ParentNode | None],
+    leaves: Mapping[int, LeafNode | None],
+    change: Callable[[Branch, Iterable[int]], ParentNode | None],
 ) -> Subtree:
-    """The subtree with another leaf at `index`; `change` says what each parent above then holds."""
+    """The subtree with other leaves at some indexes.
+
+    `change` says what each parent above any of them then holds.
+    """
+    if not leaves:
+        return subtree
     if isinstance(subtree, LeafSlot):
-        return LeafSlot(subtree.suite, index, leaf)
-    child = _replaced(subtree.towards(index), index, leaf, change)
-    left, right = (subtree.left, child) if subtree.goes_right(index) else (child, subtree.right)
-    return Branch(subtree.suite, change(subtree), left, right)
+        return LeafSlot(subtree.suite, subtree.index, leaves[subtree.index])
+    middle = subtree.right.first
+    left = {index: leaf for index, leaf in leaves.items() if index < middle}
+    right = {index: leaf for index, leaf in leaves.items() if index >= middle}
+    return Branch(
+        subtree.suite,
+        change(subtree, leaves),
+        _replaced(subtree.left, left, change),
+        _replaced(subtree.right, right, change),
+    )

@@ -124,7 +124,7 @@ def _opened(group: G, message: PrivateMessage) -> tuple[G, AuthenticatedContent,
         public_key_of=public_key_of,
         context=group.context.encode(),
     )
-    return replace(group, secret_tree=after), opened, generation
+    return group.with_secret_tree(after), opened, generation
 
 
 def _opened_public(group: GroupState, message: PublicMessage) -> AuthenticatedContent:

@@ -140,4 +140,4 @@ def _encrypted(
         random=random,
     )
     encoded = framing.wrap(WireFormat.PRIVATE_MESSAGE, private.encode())
-    return replace(group, secret_tree=secret_tree), encoded
+    return group.with_secret_tree(secret_tree), encoded

@@ -32,7 +32,7 @@ class ParentNode:
 
 def read_parent_node(reader: Reader) -> ParentNode:
     """A `ParentNode`; PeerError("VAL-7.1-1") unless its unmerged leaves ascend."""
-    node = ParentNode(reader.vector(), reader.vector(), reader.items(Reader.u32))
+    node = ParentNode(reader.vector(), reader.vector(), reader.u32s())
     leaves = node.unmerged_leaves
     # "The entries in the unmerged_leaves vector MUST be sorted in increasing order" (7.1)
     if any(one >= other for one, other in pairwise(leaves)):
@@ -103,7 +103,7 @@ class Branch:
 
     def goes_right(self, leaf_index: int) -> bool:
         """Whether that leaf stands below the right child."""
-        return leaf_index >= self.right.first
+        return leaf_index >> (self.level - 1) & 1 == 1
 
     def towards(self, leaf_index: int) -> "Subtree":
         """The child above that leaf."""
@@ -142,34 +142,31 @@ def blank_subtree(suite: Suite, level: int, first: int) -> Subtree:
     return Branch(suite, None, left, blank_subtree(suite, level - 1, middle))
 
 
-def resolution(subtree: Subtree, *, excluded: frozenset[int] = frozenset()) -> Iterator[Subtree]:
+def resolution(subtree: Subtree, *, excluded: frozenset[int] = frozenset()) -> list[Subtree]:
     """The nodes that together reach all members below, from left to right. Section 4.1.1.
 
     `excluded` leaves are left out: those that the same Commit adds.
     """
-    if subtree.members == 0 and subtree.node is None:
-        return
-    if isinstance(subtree, LeafSlot):
-        if subtree.index not in excluded:
-            yield subtree
-    elif subtree.node is None:
-        yield from resolution(subtree.left, excluded=excluded)
-        yield from resolution(subtree.right, excluded=excluded)
-    else:
-        yield subtree
-        yield from _unmerged(subtree, subtree.node, excluded)
-
-
-def _unmerged(subtree: Branch, node: ParentNode, excluded: frozenset[int]) -> Iterator[Subtree]:
-    for index in node.unmerged_leaves:
-        if index not in excluded:
-            yield leaf_slot(subtree, index)
+    found: list[Subtree] = []
+    above = [subtree]
+    while above:
+        top = above.pop()
+        if isinstance(top, LeafSlot):
+            if top.node is not None and top.index not in excluded:
+                found.append(top)
+        elif top.node is not None:
+            found.append(top)
+            unmerged = top.node.unmerged_leaves
+            found += (leaf_slot(top, index) for index in unmerged if index not in excluded)
+        elif top.members:
+            above += (top.right, top.left)
+    return found
 
 
 def leaf_slot(subtree: Subtree, index: int) -> LeafSlot:
     """The place of a leaf below; the caller knows that it stands there."""
     while isinstance(subtree, Branch):
-        subtree = subtree.towards(index)
+        subtree = subtree.right if index >> (subtree.level - 1) & 1 else subtree.left
     return subtree
 
 
@@ -188,20 +185,18 @@ def changed_subtrees(new: Subtree, old: Subtree | None) -> Iterator[Subtree]:
 
     Subtrees that both share are not visited; `old` is another version of the same tree.
     """
-    while old is not None and old.level > new.level:
-        assert isinstance(old, Branch)  # only a branch stands above another level
+    while isinstance(old, Branch) and old.level > new.level:
         old = old.left
-    if new is old:
-        return
-    yield new
-    if isinstance(new, Branch):
-        # A tree grows to the right only: the whole old tree is then the new one's left subtree.
-        grown = old is None or old.level < new.level
-        left, right = (old, None) if grown else _children(old)
-        yield from changed_subtrees(new.left, left)
-        yield from changed_subtrees(new.right, right)
-
-
-def _children(subtree: Subtree | None) -> tuple[Subtree, Subtree]:
-    assert isinstance(subtree, Branch)
-    return subtree.left, subtree.right
+    pairs: list[tuple[Subtree, Subtree | None]] = [(new, old)]
+    while pairs:
+        new, old = pairs.pop()
+        if new is old:
+            continue
+        yield new
+        if isinstance(new, LeafSlot):
+            continue
+        if isinstance(old, Branch) and old.level == new.level:
+            pairs += ((new.right, old.right), (new.left, old.left))
+        else:
+            # A tree grows to the right only: the whole old tree is then the new one's left subtree.
+            pairs += ((new.right, None), (new.left, old))

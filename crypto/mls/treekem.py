@@ -138,7 +138,7 @@ def check_ciphertext_counts(
     of the copath node (excluding new leaf nodes)" (7.6).
     """
     for step, node in zip(tree.filtered_path(leaf_index), path.nodes, strict=True):
-        receivers = sum(1 for _ in resolution(step.copath, excluded=added))
+        receivers = len(resolution(step.copath, excluded=added))
         if receivers != len(node.encrypted_path_secrets):
             raise PeerError("VAL-7.6-2", "a path secret is sealed to a wrong number of nodes")
 
