@@ -3,13 +3,14 @@
 Never walks the whole tree after the first time: a census follows from the one before.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from crypto.errors import PeerError
 from crypto.mls.key_set import KeySet
 from crypto.mls.ratchet_tree import RatchetTree
-from crypto.mls.tree_node import LeafSlot, Subtree, changed_subtrees
+from crypto.mls.tree_node import Branch, LeafSlot, Subtree, changed_subtrees
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,21 +45,21 @@ def _without(census: Census, subtrees: Iterable[Subtree]) -> Census:
 
 
 def _with(census: Census, subtrees: Iterable[Subtree]) -> Census:
-    encryption, signature = census.encryption_keys, census.signature_keys
-    types = dict(census.credential_types)
-    for subtree in subtrees:
-        if subtree.key is not None:
-            rule = "VAL-7.3-9" if isinstance(subtree, LeafSlot) else "VAL-12.4.3.1-5"
-            encryption = _unique(encryption, subtree.key, rule)
-        if isinstance(subtree, LeafSlot) and subtree.node is not None:
-            signature = _unique(signature, subtree.node.signature_key, "VAL-7.3-8")
-            kind = subtree.node.credential.type
-            types[kind] = types.get(kind, 0) + 1
+    found = tuple(subtrees)
+    slots = (subtree for subtree in found if isinstance(subtree, LeafSlot))
+    leaves = [slot.node for slot in slots if slot.node is not None]
+    above = (subtree.key for subtree in found if isinstance(subtree, Branch))
+    signature = _unique(census.signature_keys, (leaf.signature_key for leaf in leaves), "VAL-7.3-8")
+    encryption = census.encryption_keys
+    encryption = _unique(encryption, (leaf.encryption_key for leaf in leaves), "VAL-7.3-9")
+    encryption = _unique(encryption, (key for key in above if key is not None), "VAL-12.4.3.1-5")
+    types = Counter(census.credential_types)
+    types.update(leaf.credential.type for leaf in leaves)
     return Census(encryption, signature, types)
 
 
-def _unique(keys: KeySet, key: bytes, rule: str) -> KeySet:
+def _unique(keys: KeySet, added: Iterable[bytes], rule: str) -> KeySet:
     try:
-        return keys.add(key)
+        return keys.add(added)
     except KeyError:
         raise PeerError(rule, "a key stands twice in the tree") from None

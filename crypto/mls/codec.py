@@ -113,6 +113,11 @@ class Reader:
                 return self._data[start + 1 : stop]
         return self.take(self.length())
 
+    def skip_vectors(self, count: int) -> None:
+        """Pass over that many vectors."""
+        for _ in range(count):
+            self.take(self.length())
+
     def u16s(self) -> tuple[int, ...]:
         """A `uint16 numbers<V>`."""
         return self._numbers("H", 2)

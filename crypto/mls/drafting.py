@@ -40,7 +40,7 @@ from crypto.mls.proposals import Proposal
 from crypto.mls.ratchet_tree import RatchetTree
 from crypto.mls.suite import Signer, Suite
 from crypto.mls.treekem import NewPath, PrivateKeys, create_path, encrypt_path, keys_still_valid
-from crypto.mls.validation import check_leaf_supports, check_supports_types
+from crypto.mls.validation import check_supports, check_supports_types
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,8 +203,8 @@ def check_own_leaf(census: Census, applied: Applied, leaf: NewLeaf) -> None:
     key = leaf.content.signature_key
     if key in census.signature_keys and (old is None or old.signature_key != key):
         raise PeerError("VAL-7.3-8", "a key stands twice in the tree")
-    check_leaf_supports(leaf.content, applied.extensions)
-    check_supports_types(leaf.content, census.credential_types.keys())
+    check_supports(leaf.content.capabilities, applied.extensions)
+    check_supports_types(leaf.content.capabilities, census.credential_types.keys())
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 Never holds a secret: public keys only.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -30,9 +31,13 @@ class KeySet:
                 return below == element
             node, digest = below, digest >> _BITS
 
-    def add(self, element: bytes) -> "KeySet":
-        """The set with one more element; KeyError when it is there already."""
-        return KeySet(_added(self._root, element, shift=0))
+    def add(self, elements: Iterable[bytes]) -> "KeySet":
+        """The set with more elements; KeyError when one is there already."""
+        root = dict(self._root)
+        ours = {id(root)}
+        for element in elements:
+            _insert(root, element, ours)
+        return KeySet(root)
 
     def remove(self, element: bytes) -> "KeySet":
         """The set without an element; KeyError when it is not there."""
@@ -43,16 +48,20 @@ def _slot(element: bytes, shift: int) -> int:
     return hash(element) >> shift & _MASK
 
 
-def _added(node: _Node, element: bytes, *, shift: int) -> _Node:
-    slot = _slot(element, shift)
-    below = node.get(slot)
-    if below is None:
-        return node | {slot: element}
-    if below == element:
-        raise KeyError("already in the set")
-    if not isinstance(below, dict):
-        below = {_slot(below, shift + _BITS): below}
-    return node | {slot: _added(below, element, shift=shift + _BITS)}
+def _insert(node: _Node, element: bytes, ours: set[int]) -> None:
+    """Put an element below a node that may be changed, as may all nodes whose id is in `ours`."""
+    digest, shift = hash(element), 0
+    while (below := node.get(digest >> shift & _MASK)) is not None:
+        if below == element:
+            raise KeyError("already in the set")
+        if not isinstance(below, dict):
+            below = {_slot(below, shift + _BITS): below}
+        elif id(below) not in ours:
+            below = dict(below)
+        ours.add(id(below))
+        node[digest >> shift & _MASK] = below
+        node, shift = below, shift + _BITS
+    node[digest >> shift & _MASK] = element
 
 
 def _removed(node: _Node, element: bytes, *, shift: int) -> _Node:

@@ -5,6 +5,7 @@ Never checks a signature while decoding, and never forgets the bytes that were s
 
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import lru_cache
 
 from crypto.errors import PeerError
 from crypto.mls.codec import Reader, items, u8, u16, u32, u64, vector
@@ -180,8 +181,18 @@ def _read_content(reader: Reader) -> LeafContent:
 
 
 def _read_capabilities(reader: Reader) -> Capabilities:
-    return Capabilities(*(_read_numbers(reader) for _ in range(5)))
+    start = reader.position
+    reader.skip_vectors(5)
+    encoded = reader.since(start)
+    return (_shared_capabilities if len(encoded) <= _SHARED_BYTES else _capabilities)(encoded)
 
 
-def _read_numbers(reader: Reader) -> tuple[int, ...]:
-    return reader.u16s()
+def _capabilities(encoded: bytes) -> Capabilities:
+    reader = Reader(encoded)
+    return Capabilities(*(reader.u16s() for _ in range(5)))
+
+
+# All members of a group say the same, as a rule: one value for a thousand leaves. What is longer
+# than any client's list is not kept: it came from outside.
+_SHARED_BYTES = 256
+_shared_capabilities = lru_cache(maxsize=256)(_capabilities)

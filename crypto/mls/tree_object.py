@@ -27,8 +27,7 @@ def object_children(object: bytes) -> tuple[bytes, ...]:
         raise PeerError("malformed", "neither a leaf nor a parent")
     if reader.optional():
         # encryption_key, parent_hash, unmerged_leaves: three vectors
-        for _ in range(3):
-            reader.take(reader.length())
+        reader.skip_vectors(3)
     children = (reader.vector(), reader.vector())
     reader.done()
     return children

@@ -15,7 +15,7 @@ from crypto.mls.extensions import (
     external_senders,
     required_capabilities,
 )
-from crypto.mls.leaf_node import LeafContent, LeafNode
+from crypto.mls.leaf_node import Capabilities, LeafNode
 from crypto.mls.leaf_rules import check_leaf_alone
 from crypto.mls.parent_hash import check_parent_hashes
 from crypto.mls.proposals import ProposalType
@@ -26,20 +26,20 @@ from crypto.mls.tree_node import Branch, LeafSlot, Subtree, changed_subtrees, le
 DEFAULT_PROPOSAL_TYPES = frozenset(ProposalType)
 
 
-def check_leaf_supports(leaf: LeafNode | LeafContent, extensions: Sequence[Extension]) -> None:
+def check_supports(capabilities: Capabilities, extensions: Sequence[Extension]) -> None:
     """Check that a leaf supports the GroupContext's extensions and required capabilities."""
-    known = DEFAULT_EXTENSION_TYPES.union(leaf.capabilities.extensions)
+    known = DEFAULT_EXTENSION_TYPES.union(capabilities.extensions)
     # "The capabilities field MUST indicate support for each extension in the GroupContext" (13.4)
     if any(extension.type not in known for extension in extensions):
         raise PeerError("VAL-13.4-2", "a leaf does not support an extension of the group")
     required = required_capabilities(extensions)
-    proposals = DEFAULT_PROPOSAL_TYPES.union(leaf.capabilities.proposals)
+    proposals = DEFAULT_PROPOSAL_TYPES.union(capabilities.proposals)
     # "the required extensions, proposals, and credential types MUST be listed in the LeafNode's
     # capabilities field" (7.3); default types need not be (11.1)
     if (
         not known.issuperset(required.extensions)
         or not proposals.issuperset(required.proposals)
-        or not set(leaf.capabilities.credentials).issuperset(required.credentials)
+        or not set(capabilities.credentials).issuperset(required.credentials)
     ):
         raise PeerError("VAL-7.3-3", "a leaf lacks a required capability")
 
@@ -52,24 +52,23 @@ def check_new_leaves(
     Signatures and sources are checked where a leaf comes in. O(what changed), unless a credential
     type comes into use that no member had.
     """
-    types_in_use = census.credential_types.keys()
+    changed = changed_subtrees(new.root, old.root if old else None)
+    slots = (subtree for subtree in changed if isinstance(subtree, LeafSlot))
+    leaves = [slot.node for slot in slots if slot.node is not None]
+    for capabilities in dict.fromkeys(leaf.capabilities for leaf in leaves):
+        check_supports(capabilities, extensions)
+        check_supports_types(capabilities, census.credential_types.keys())
     known = _types_in_use(old)
-    for subtree in changed_subtrees(new.root, old.root if old else None):
-        if not isinstance(subtree, LeafSlot) or subtree.node is None:
-            continue
-        leaf = subtree.node
-        check_leaf_supports(leaf, extensions)
-        check_supports_types(leaf, types_in_use)
-        if leaf.credential.type not in known:
-            _check_all_support(new, leaf.credential.type)
-            known.add(leaf.credential.type)
+    for credential_type in dict.fromkeys(leaf.credential.type for leaf in leaves):
+        if credential_type not in known:
+            _check_all_support(new, credential_type)
 
 
-def check_supports_types(leaf: LeafNode | LeafContent, types_in_use: Set[int]) -> None:
+def check_supports_types(capabilities: Capabilities, types_in_use: Set[int]) -> None:
     """Check that a leaf supports the credential types of all members."""
     # "the capabilities field of this LeafNode indicates support for all the credential types
     # currently in use by other members" (7.3)
-    if not types_in_use <= set(leaf.capabilities.credentials):
+    if not types_in_use <= set(capabilities.credentials):
         raise PeerError("VAL-7.3-4", "a leaf does not support a credential type in use")
 
 
@@ -93,8 +92,8 @@ def _check_all_support(tree: RatchetTree, credential_type: int) -> None:
 
 def check_all_leaves_support(tree: RatchetTree, extensions: Sequence[Extension]) -> None:
     """Check every member against new GroupContext extensions (12.1.7); O(members)."""
-    for _, leaf in tree.leaves():
-        check_leaf_supports(leaf, extensions)
+    for capabilities in dict.fromkeys(leaf.capabilities for _, leaf in tree.leaves()):
+        check_supports(capabilities, extensions)
 
 
 def check_extensions(suite: Suite, extensions: Sequence[Extension]) -> None:
