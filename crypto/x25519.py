@@ -43,9 +43,14 @@ def load_private(private_key: bytes) -> X25519PrivateKey:
     return X25519PrivateKey.from_private_bytes(private_key)
 
 
+def public_of(private_key: X25519PrivateKey) -> bytes:
+    """The public key, 32 bytes, of a private key that is loaded."""
+    return private_key.public_key().public_bytes_raw()
+
+
 def public_from_private(private_key: bytes) -> bytes:
     """The public key, 32 bytes, of a private key of 32 bytes."""
-    return load_private(private_key).public_key().public_bytes_raw()
+    return public_of(load_private(private_key))
 
 
 def generate(random: Callable[[int], bytes] = os.urandom) -> tuple[bytes, bytes]:

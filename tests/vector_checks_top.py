@@ -6,7 +6,6 @@ Never reads a file: tests/mls_vectors.py does. A check returns nothing or fails.
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from crypto.ed25519 import SigningKey
 from crypto.mls import parent_hash, tree_math, treekem
 from crypto.mls.codec import decode_all
 from crypto.mls.commit import UpdatePath, decode_commit, read_update_path
@@ -18,10 +17,11 @@ from crypto.mls.leaf_node import LeafContent, LeafNode, LeafNodeSource, sign_lea
 from crypto.mls.messages import decode_message, encode_message
 from crypto.mls.proposals import Add, Proposal, Remove, Update, decode_proposal, encode_proposal
 from crypto.mls.ratchet_tree import RatchetTree
-from crypto.mls.suite import SUITE_1, Suite, suite_by_number
+from crypto.mls.suite import SUITE_1, Signer, Suite, suite_by_number
 from crypto.mls.transcript import check_confirmation_tag
 from crypto.mls.tree_node import LeafSlot, Subtree, resolution
 from crypto.mls.welcome import Welcome, read_group_info, read_group_secrets
+from tests.vector_checks_bottom import private_key
 
 Case = dict[str, Any]
 _hex = bytes.fromhex
@@ -115,7 +115,7 @@ def _context(case: Case, tree: RatchetTree) -> bytes:
 
 
 def _private_keys(suite: Suite, member: Case) -> dict[int, bytes]:
-    keys = {0: _hex(member["encryption_priv"])}
+    keys = {0: private_key(suite, member["encryption_priv"])}
     for entry in member["path_secrets"]:
         node_secret = suite.derive_secret(_hex(entry["path_secret"]), "node")
         keys[tree_math.level(entry["node"])] = suite.derive_key_pair(node_secret)[0]
@@ -145,7 +145,7 @@ def treekem_case(case: Case) -> None:
             secrets=secrets,
             commit_secret=commit_secret,
         )
-        signer = SigningKey.from_seed(_hex(members[sender]["signature_priv"]))
+        signer = suite.load_signer(private_key(suite, members[sender]["signature_priv"]))
         _check_own_path(case, tree, sender, signer=signer, private=private)
 
 
@@ -181,7 +181,7 @@ def _check_own_path(
     tree: RatchetTree,
     sender: int,
     *,
-    signer: SigningKey,
+    signer: Signer,
     private: dict[int, dict[int, bytes]],
 ) -> None:
     suite, group_id = tree.suite, _hex(case["group_id"])
@@ -224,7 +224,7 @@ def welcome_case(case: Case) -> None:
     reference = key_package.reference(suite)
     sealed = next(s.encrypted_group_secrets for s in welcome.secrets if s.new_member == reference)
     opened = suite.decrypt_with_label(
-        _hex(case["init_priv"]),
+        private_key(suite, case["init_priv"]),
         "Welcome",
         context=welcome.encrypted_group_info,
         kem_output=sealed.kem_output,
@@ -251,10 +251,13 @@ def passive_client_case(case: Case) -> None:
     key_package = decode_message(_hex(case["key_package"]))
     assert isinstance(key_package, KeyPackage)
     leaf = key_package.leaf_node
-    init_private, leaf_private = _hex(case["init_priv"]), _hex(case["encryption_priv"])
+    init_private = private_key(suite, case["init_priv"])
+    leaf_private = private_key(suite, case["encryption_priv"])
     assert suite.encryption_key_of(init_private) == key_package.init_key
     assert suite.encryption_key_of(leaf_private) == leaf.encryption_key
-    assert SigningKey.from_seed(_hex(case["signature_priv"])).public == leaf.signature_key
+    assert (
+        suite.load_signer(private_key(suite, case["signature_priv"])).public == leaf.signature_key
+    )
     reference = key_package.reference(suite)
     own = OwnKeyPackage(key_package.encoded, init_private, leaf_private, reference=reference)
     psks = {_hex(psk["psk_id"]): _hex(psk["psk"]) for psk in case["external_psks"]}

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from crypto.errors import PeerError, UsageError
+from crypto.mls.aead import AEAD_TAG_LENGTH
 from crypto.mls.codec import Reader, u8, u32, u64, vector
 from crypto.mls.framing import (
     AuthenticatedContent,
@@ -21,7 +22,7 @@ from crypto.mls.framing import (
     read_body,
     verify,
 )
-from crypto.mls.hpke import AEAD_TAG_LENGTH, Random
+from crypto.mls.hpke import Random
 from crypto.mls.ratchet import MessageKey
 from crypto.mls.secret_tree import SecretTree
 from crypto.mls.suite import Suite
