@@ -39,6 +39,9 @@ def decode_tree(suite: Suite, data: bytes) -> Subtree:
     # "The receiver MUST check that the last node in ratchet_tree is non-blank" (12.4.3.3)
     if not nodes or nodes[-1] is None:
         raise PeerError("VAL-12.4.3.3-1", "the last node of the tree is blank")
+    # "Otherwise, the length of the array MUST be odd" (12.4.3.3): the last node is then a leaf
+    if len(nodes) % 2 == 0:
+        raise PeerError("VAL-12.4.3.3-2", "the last node of the tree is a parent")
     level = (len(nodes) // 2).bit_length()
     return _subtree(suite, nodes, level, first=0)
 

@@ -146,7 +146,8 @@ def test_ratchet_tree_extensions_have_one_form() -> None:
     parent = b"\x02" + ParentNode(SUITE_1.generate_key_pair()[1]).encode()
     wrong = {
         "VAL-12.4.3.3-1": [[], [None], [leaf, None]],
-        "malformed": [[parent], [leaf, leaf], [b"\x03"]],
+        "VAL-12.4.3.3-2": [[leaf, parent], [leaf, parent, leaf, None, leaf, parent]],
+        "malformed": [[parent], [leaf, leaf, leaf], [b"\x03"]],
     }
     for rule, trees in wrong.items():
         for nodes in trees:
