@@ -37,9 +37,14 @@ def path_nodes(
 def check_parent_hashes(tree: RatchetTree) -> None:
     """Check that every parent that is not blank is "parent-hash valid". Section 7.9.2.
 
-    The rules for unmerged leaves must hold already. Raises PeerError("VAL-7.9.2-1").
+    The rules for unmerged leaves must hold already. Raises PeerError("VAL-7.9.2-1"), and
+    PeerError("VAL-7.5-3") when the root has a parent hash.
     """
-    _check_below(tree.suite, tree.root)
+    root = tree.root
+    # "The root node always has a zero-length hash for its parent hash" (7.5)
+    if isinstance(root, Branch) and root.node is not None and root.node.parent_hash:
+        raise PeerError("VAL-7.5-3", "the root carries a parent hash")
+    _check_below(tree.suite, root)
 
 
 def _check_below(suite: Suite, subtree: Subtree) -> None:
