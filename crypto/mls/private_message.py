@@ -147,7 +147,7 @@ def open_content(
 ) -> AuthenticatedContent:
     """The signed message inside; its signature is not checked yet.
 
-    Raises PeerError: "decryption_failed", or "malformed" (as well: padding that is not zero).
+    Raises PeerError: "decryption_failed", or "malformed" or "VAL-6.3.1-1".
     """
     nonce = _guarded(key.nonce, sender_data.reuse_guard)
     plaintext = suite.open(key.key, nonce, aad=_content_aad(message), data=message.ciphertext)
@@ -157,7 +157,7 @@ def open_content(
     # "A receiver MUST verify that there are no non-zero bytes in the padding field" (6.3.1)
     padding = reader.rest()
     if padding.count(0) != len(padding):
-        raise PeerError("malformed", "the padding is not all zero")
+        raise PeerError("VAL-6.3.1-1", "the padding is not all zero")
     content = FramedContent(
         group_id=message.group_id,
         epoch=message.epoch,
@@ -182,7 +182,7 @@ def unprotect(
     `public_key_of` gives the signature key of a leaf, None when it is blank or not in the tree;
     `context` is the encoded GroupContext of the epoch, which the caller has compared. Raises
     PeerError: "decryption_failed", "no_such_leaf", "key_consumed", "generation_too_far",
-    "malformed", "bad_signature", "bad_public_key".
+    "malformed", "VAL-6.3.1-1", "bad_signature", "bad_public_key".
     """
     sender_data = open_sender_data(tree.suite, message, sender_data_secret)
     leaf = sender_data.leaf_index

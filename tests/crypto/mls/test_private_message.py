@@ -123,13 +123,13 @@ def test_a_forgery_moves_no_ratchet() -> None:
 
 @pytest.mark.parametrize("place", ["first", "last"])
 @pytest.mark.parametrize("size", [1, 16, 100])
-def test_padding_that_is_not_zero_is_malformed(place: str, size: int) -> None:
+def test_padding_that_is_not_zero_is_refused(place: str, size: int) -> None:
     message = signed(APPLICATION)
     plain = message.content.body() + message.auth.encode()
     padding = bytearray(size)
     padding[0 if place == "first" else -1] = 1
     assert _unprotect(tree(), _sealed(plain + bytes(size)))[1] == message
-    assert _refused(tree(), _sealed(plain + bytes(padding))) == "malformed"
+    assert _refused(tree(), _sealed(plain + bytes(padding))) == "VAL-6.3.1-1"
 
 
 def test_a_plaintext_cut_anywhere_is_malformed() -> None:
