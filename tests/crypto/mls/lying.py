@@ -59,9 +59,13 @@ def signed(
 
 
 def sealed(group: Group, message: AuthenticatedContent, *, generation: int | None = None) -> bytes:
-    """The message under its sender's next key; `generation` is what its sender data claims."""
-    leaf, kind = LeafIndex(message.content.sender.index), message.content.content_type
-    _, key = group.secret_tree.next_key(leaf, kind)
+    """The message under the next key of whom it claims to be from, which every member has.
+
+    `generation` is what its sender data claims, if not the truth.
+    """
+    claimed, kind = message.content.sender.index, message.content.content_type
+    leaf = claimed if claimed < group.tree.capacity else group.own_leaf
+    _, key = group.secret_tree.next_key(LeafIndex(leaf), kind)
     if generation is not None:
         key = MessageKey(generation, key.key, key.nonce)
     secret = group.secrets.sender_data
