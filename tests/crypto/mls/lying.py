@@ -112,8 +112,9 @@ def rewelcomed(
     *,
     info: Callable[[GroupInfo], GroupInfo] = lambda info: info,
     secrets: Callable[[GroupSecrets], GroupSecrets] = lambda secrets: secrets,
+    encrypted: Callable[[bytes], bytes] = lambda sealed: sealed,
 ) -> bytes:
-    """The Welcome for `own` with another GroupInfo, other GroupSecrets inside, or both."""
+    """The Welcome for `own` with another GroupInfo, other GroupSecrets, or another ciphertext."""
     assert commit.welcome is not None
     welcome = decode_welcome(commit.welcome)
     kept = next(one for one in welcome.secrets if one.new_member == own.reference)
@@ -129,7 +130,7 @@ def rewelcomed(
     key, nonce = key_schedule.welcome_key_and_nonce(SUITE_1, true.joiner_secret, SUITE_1.zero)
     inside = SUITE_1.open(key, nonce, aad=b"", data=welcome.encrypted_group_info)
     changed = info(decode_all(inside, read_group_info)).encode()
-    sealed_info = SUITE_1.seal(key, nonce, aad=b"", data=changed)
+    sealed_info = encrypted(SUITE_1.seal(key, nonce, aad=b"", data=changed))
     again = SUITE_1.encrypt_with_label(
         SUITE_1.encryption_key_of(own.init_private),
         "Welcome",
