@@ -2,19 +2,21 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 
 import pytest
 
+from crypto.ed25519 import SigningKey
 from crypto.errors import PeerError
 from crypto.mls import joining
-from crypto.mls.codec import vector
+from crypto.mls.codec import u32, vector
 from crypto.mls.credential import Credential
 from crypto.mls.drafting import OwnCommit
 from crypto.mls.extensions import Extension, RequiredCapabilities, encode_extensions
-from crypto.mls.framing import member
-from crypto.mls.group import Group, InvalidCommit
+from crypto.mls.framing import ContentType, member
+from crypto.mls.group import Group, InvalidCommit, rows
 from crypto.mls.group_state import PendingProposal
-from crypto.mls.key_package import SIGN_LABEL, KeyPackage
+from crypto.mls.key_package import SIGN_LABEL, KeyPackage, LeafConfig, validate
 from crypto.mls.leaf_node import (
     LeafContent,
     LeafNode,
@@ -22,8 +24,7 @@ from crypto.mls.leaf_node import (
     Lifetime,
     sign_leaf,
 )
-from crypto.mls.proposal_rules import check_proposal
-from crypto.mls.proposals import Add, Update
+from crypto.mls.proposals import Add, Proposal, Update, encode_proposal
 from crypto.mls.receiving import with_pending
 from crypto.mls.suite import SUITE_1, Signer
 from tests.crypto.mls.clients import (
@@ -43,74 +44,152 @@ from tests.crypto.mls.clients import (
     tree_of,
     welcomed,
 )
+from tests.crypto.mls.lying import sealed, signed
 
 EXTENSIONS = (
     Extension(EXTENSION, b"of the group"),
-    RequiredCapabilities(extensions=(REQUIRED,), credentials=(1,)).extension(),
+    RequiredCapabilities(extensions=(REQUIRED,), credentials=(1, 2)).extension(),
 )
+GROUP_ID = b"g" * 32
+BOBS_LEAF = 1
 Members = dict[str, Group]
 
 
 @dataclass(frozen=True)
 class Wrong:
-    """A leaf that breaks a rule, and what signs it (None: whoever it is)."""
+    """A leaf that breaks a rule, and what signs it (None: whoever it is).
+
+    `needs_group`: alone it is right, it does not fit among the others. `needs_place`: what is wrong
+    is the group or leaf that it was signed for, which a KeyPackage does not name.
+    """
 
     rule: str
     change: Callable[[LeafContent, Members], LeafContent]
     signer: Callable[[LeafContent], Signer] | None = None
+    needs_group: bool = False
+    needs_place: bool = False
+
+
+class Misplacing:
+    """Signs what it is given after a change: for another group, another leaf, or not whole."""
+
+    def __init__(self, key: SigningKey, change: Callable[[bytes], bytes], cut: int = 64) -> None:
+        self.public = key.public
+        self._key, self._change, self._cut = key, change, cut
+
+    def sign(self, message: bytes) -> bytes:
+        return self._key.sign(self._change(message))[: self._cut]
+
+
+def _misplaced(change: Callable[[bytes], bytes], cut: int = 64) -> Callable[[LeafContent], Signer]:
+    return lambda content: Misplacing(_own_key(content), change, cut)
+
+
+def _own_key(content: LeafContent) -> SigningKey:
+    return signing_key(content.credential.content.decode())
 
 
 def _capable(content: LeafContent, **changes: tuple[int, ...]) -> LeafContent:
     return replace(content, capabilities=replace(content.capabilities, **changes))
 
 
-def _alices(members: Members) -> LeafNode:
-    leaf = members["alice"].tree.leaf(0)
+def _doras(members: Members) -> LeafNode:
+    leaf = members["dora"].tree.leaf(3)
     assert leaf is not None
     return leaf
 
 
-def _alices_key_again(members: Members) -> bytes:
-    """Alice's encryption key in other bytes: X25519 itself ignores the highest bit."""
-    key = _alices(members).encryption_key
+def _doras_key_again(members: Members) -> bytes:
+    """Dora's encryption key in other bytes: X25519 itself ignores the highest bit."""
+    key = _doras(members).encryption_key
     return key[:-1] + bytes((key[-1] | 0x80,))
 
 
+def _parents_key(members: Members) -> bytes:
+    """The key of the parent above carol and dora, which no Commit of others replaces."""
+    return members["dora"].tree.keys_above(3)[1]
+
+
+def _claiming(key: bytes) -> Callable[[LeafContent], Signer]:
+    return lambda _: LyingSigner(key, signing_key("mallory"))
+
+
+FINE = Wrong("", lambda content, _: content)
 WRONG = [
     Wrong(
         "VAL-7.3-2",
         lambda content, _: content,
         lambda content: LyingSigner(content.signature_key, signing_key("mallory")),
     ),
+    Wrong("VAL-7.3-2", lambda content, _: content, _misplaced(bytes, cut=63)),
+    Wrong("VAL-7.3-2", lambda content, _: content, _misplaced(bytes, cut=0)),
+    Wrong("VAL-7.3-2", lambda content, _: content, _misplaced(lambda said: said[:-1] + b"?")),
+    Wrong(
+        "VAL-7.3-2",
+        lambda content, _: content,
+        _misplaced(lambda said: said.replace(GROUP_ID, b"h" * 32)),
+        needs_place=True,
+    ),
+    Wrong(
+        "VAL-7.3-2",
+        lambda content, _: content,
+        _misplaced(lambda said: said[:-4] + u32(2)),
+        needs_place=True,
+    ),
     Wrong("VAL-5.1.1-1", lambda content, _: replace(content, encryption_key=bytes(32))),
     Wrong("VAL-5.1.1-1", lambda content, _: replace(content, encryption_key=b"short")),
+    Wrong("VAL-5.1.1-1", lambda content, _: replace(content, encryption_key=b"")),
     Wrong(
         "VAL-5.1.1-1",
-        lambda content, members: replace(content, encryption_key=_alices_key_again(members)),
+        lambda content, members: replace(content, encryption_key=_doras_key_again(members)),
     ),
     Wrong(
         "VAL-5.1.1-1",
         lambda content, _: replace(content, signature_key=bytes(32)),
-        lambda content: LyingSigner(bytes(32), signing_key("mallory")),
+        _claiming(bytes(32)),
+    ),
+    Wrong(
+        "VAL-5.1.1-1",
+        lambda content, _: replace(content, signature_key=b"short"),
+        _claiming(b"short"),
     ),
     Wrong("VAL-7.2-2", lambda content, _: _capable(content, cipher_suites=(2, 3))),
+    Wrong("VAL-7.2-2", lambda content, _: _capable(content, cipher_suites=())),
     Wrong("VAL-7.2-2", lambda content, _: _capable(content, versions=())),
+    Wrong("VAL-7.2-2", lambda content, _: _capable(content, versions=(2,))),
     Wrong("VAL-7.2-3", lambda content, _: _capable(content, credentials=(2,))),
-    Wrong("VAL-7.3-3", lambda content, _: _capable(content, extensions=(EXTENSION,))),
-    Wrong("VAL-7.3-4", lambda content, _: _of_unknown_type(content)),
+    Wrong("VAL-7.2-3", lambda content, _: _capable(content, credentials=())),
+    Wrong(
+        "VAL-7.3-3",
+        lambda content, _: _capable(content, extensions=(EXTENSION,)),
+        needs_group=True,
+    ),
+    Wrong("VAL-7.3-3", lambda content, _: _capable(content, credentials=(1,)), needs_group=True),
+    Wrong("VAL-7.3-4", lambda content, _: _of_unknown_type(content), needs_group=True),
     Wrong(
         "VAL-7.3-6",
         lambda content, _: replace(content, extensions=(Extension(0xF00D, b""),)),
     ),
-    Wrong("VAL-13.4-2", lambda content, _: _capable(content, extensions=(REQUIRED,))),
+    Wrong(
+        "VAL-13.4-2",
+        lambda content, _: _capable(content, extensions=(REQUIRED,)),
+        needs_group=True,
+    ),
     Wrong(
         "VAL-7.3-8",
-        lambda content, members: replace(content, signature_key=_alices(members).signature_key),
-        lambda _: signing_key("alice"),
+        lambda content, members: replace(content, signature_key=_doras(members).signature_key),
+        lambda _: signing_key("dora"),
+        needs_group=True,
     ),
     Wrong(
         "VAL-7.3-9",
-        lambda content, members: replace(content, encryption_key=_alices(members).encryption_key),
+        lambda content, members: replace(content, encryption_key=_doras(members).encryption_key),
+        needs_group=True,
+    ),
+    Wrong(
+        "VAL-12.4.3.1-5",
+        lambda content, members: replace(content, encryption_key=_parents_key(members)),
+        needs_group=True,
     ),
 ]
 
@@ -121,21 +200,37 @@ def _of_unknown_type(content: LeafContent) -> LeafContent:
     )
 
 
+@cache
 def _members() -> Members:
-    return group_of("alice", "bob", "carol", extensions=EXTENSIONS)
+    """Four in a group, after a Commit of carol's: nobody changes them, states are values."""
+    members = group_of("alice", "bob", "carol", "dora", extensions=EXTENSIONS)
+    return _after_commit(members, "carol")
+
+
+def _after_commit(members: Members, name: str, own: LeafConfig | None = None) -> Members:
+    commit = members[name].draft(config=own).finish(signer=signing_key(name))
+    after = {name: commit.group}
+    for other in members.keys() - {name}:
+        staged = members[other].stage(commit.message).group
+        assert staged is not None
+        after[other] = staged
+    return after
+
+
+def _signed_leaf(wrong: Wrong, members: Members, content: LeafContent) -> tuple[LeafNode, Signer]:
+    changed, signer = _wrong_leaf(wrong, members, content)
+    leaf = sign_leaf(SUITE_1, changed, signer=signer, group_id=GROUP_ID, leaf_index=BOBS_LEAF)
+    return leaf, signer
 
 
 def _wrong_leaf(wrong: Wrong, members: Members, content: LeafContent) -> tuple[LeafContent, Signer]:
     changed = wrong.change(content, members)
-    signer = signing_key(content.credential.content.decode())
-    return changed, signer if wrong.signer is None else wrong.signer(changed)
+    return changed, _own_key(content) if wrong.signer is None else wrong.signer(changed)
 
 
 def _wrong_key_package(wrong: Wrong, members: Members) -> KeyPackage:
     content = replace(leaf_content("dave", LeafNodeSource.KEY_PACKAGE), lifetime=Lifetime(0, 2**40))
-    changed, signer = _wrong_leaf(wrong, members, content)
-    leaf = sign_leaf(SUITE_1, changed, signer=signer)
-    return signed_key_package(leaf, signer)
+    return signed_key_package(*_signed_leaf(wrong, members, content))
 
 
 def signed_key_package(
@@ -147,34 +242,65 @@ def signed_key_package(
     return KeyPackage.decode(signed + vector(signature))
 
 
+def _wrong_update(wrong: Wrong, members: Members) -> Update:
+    return Update(_signed_leaf(wrong, members, leaf_content("bob", LeafNodeSource.UPDATE))[0])
+
+
 def _refused(group: Group, commit: OwnCommit[Group]) -> str:
+    before = rows(group)
     with pytest.raises(InvalidCommit) as refused:
         group.stage(commit.message)
+    assert rows(group) == before
     return refused.value.code
+
+
+def _not_taken(members: Members, proposal: Proposal) -> str:
+    """Bob proposes it, carol refuses."""
+    bob, carol, kind = members["bob"], members["carol"], ContentType.PROPOSAL
+    before = rows(carol)
+    message = signed(bob, kind, encode_proposal(proposal), signer=signing_key("bob"))
+    with pytest.raises(PeerError) as refused:
+        carol.receive_proposal(sealed(bob, message))
+    assert rows(carol) == before
+    return refused.value.code
+
+
+# The doors, each the code with which it stays shut.
+
+
+def key_package_door(wrong: Wrong, members: Members) -> str:
+    with pytest.raises(PeerError) as refused:
+        validate(_wrong_key_package(wrong, members), now_s=1, max_lifetime_s=2**41)
+    return refused.value.code
+
+
+def proposed_add_door(wrong: Wrong, members: Members) -> str:
+    return _not_taken(members, Add(_wrong_key_package(wrong, members)))
 
 
 def add_door(wrong: Wrong, members: Members) -> str:
     add = Add(_wrong_key_package(wrong, members))
     alice = members["alice"]
-    if wrong.rule == "VAL-5.1.1-1":  # nobody could welcome somebody with such a key
-        with pytest.raises(PeerError) as refused:
-            alice.draft([add])
-        return refused.value.code
-    return _refused(members["carol"], forged(alice, "alice", by_value(alice, add)))
+    with pytest.raises(PeerError) as refused:
+        alice.draft([add])
+    code = _refused(members["carol"], forged(alice, "alice", by_value(alice, add)))
+    assert refused.value.code == code
+    return code
+
+
+def proposed_update_door(wrong: Wrong, members: Members) -> str:
+    return _not_taken(members, _wrong_update(wrong, members))
 
 
 def update_door(wrong: Wrong, members: Members) -> str:
-    content = leaf_content("bob", LeafNodeSource.UPDATE)
-    changed, signer = _wrong_leaf(wrong, members, content)
-    leaf = sign_leaf(SUITE_1, changed, signer=signer, group_id=b"g" * 32, leaf_index=1)
-    if wrong.rule == "VAL-5.1.1-1":  # nobody could seal a path to such a key
-        with pytest.raises(PeerError) as refused:
-            check_proposal(members["carol"].tree, members["carol"].context, Update(leaf), member(1))
-        return refused.value.code
-    pending = PendingProposal(b"reference", member(1), Update(leaf), b"")
-    alice, carol = (with_pending(members[name], pending) for name in ("alice", "carol"))
-    resolved = by_value(members["bob"], Update(leaf))[0]
-    return _refused(carol, forged(alice, "alice", [replace(resolved, reference=b"reference")]))
+    update = applied = _wrong_update(wrong, members)
+    if wrong.rule == "VAL-5.1.1-1":  # nothing here seals a path to such a key; others may
+        applied = _wrong_update(FINE, members)
+    carol = with_pending(
+        members["carol"], PendingProposal(b"reference", member(BOBS_LEAF), update, b"")
+    )
+    resolved = replace(by_value(members["bob"], applied)[0], reference=b"reference")
+    return _refused(carol, forged(members["alice"], "alice", [resolved]))
 
 
 def path_door(wrong: Wrong, members: Members) -> str:
@@ -200,7 +326,7 @@ def outside_door(wrong: Wrong, members: Members) -> str:
 
 
 def tree_door(wrong: Wrong, members: Members) -> str:
-    """Bob's wrong leaf got into the tree that alice then signs for somebody from outside."""
+    """Bob's wrong leaf got into the tree that he then signs for somebody from outside."""
     changed, signer = _wrong_leaf(wrong, members, leaf_content("bob"))
     commit = forged(members["bob"], "bob", content=changed, leaf_signer=signer)
     info = commit.group.signed_group_info(real_signer("bob", changed, signer))
@@ -209,58 +335,108 @@ def tree_door(wrong: Wrong, members: Members) -> str:
     return refused.value.code
 
 
-DOORS = [add_door, update_door, path_door, outside_door, tree_door]
+def welcome_door(wrong: Wrong, members: Members) -> str:
+    """Alice adds erin together with a wrong leaf, which erin finds in her tree."""
+    alice, own = members["alice"], key_package("erin")
+    bad = Add(_wrong_key_package(wrong, members))
+    commit = forged(alice, "alice", by_value(alice, add(own), bad))
+    with pytest.raises(PeerError) as refused:
+        welcomed(commit, own)
+    return refused.value.code
 
 
-@pytest.mark.parametrize("door", DOORS, ids=lambda door: door.__name__)
-@pytest.mark.parametrize("wrong", WRONG, ids=lambda wrong: wrong.rule)
-def test_a34_each_invalid_leaf_is_refused_at_each_door(
-    wrong: Wrong, door: Callable[[Wrong, Members], str]
-) -> None:
+OF_PACKAGES = [key_package_door, proposed_add_door, add_door, welcome_door]
+OF_MEMBERS = [proposed_update_door, update_door, path_door, outside_door, tree_door]
+DOORS = [*OF_PACKAGES, *OF_MEMBERS]
+WITHOUT_GROUP = [key_package_door, proposed_add_door, proposed_update_door]
+MATRIX = [
+    (wrong, door)
+    for wrong in WRONG
+    for door in DOORS
+    if not (wrong.needs_group and door in WITHOUT_GROUP)
+    if not (wrong.needs_place and door in OF_PACKAGES)
+]
+Door = Callable[[Wrong, Members], str]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "door"), MATRIX, ids=[f"{wrong.rule}-{door.__name__}" for wrong, door in MATRIX]
+)
+def test_a34_each_invalid_leaf_is_refused_at_each_door(wrong: Wrong, door: Door) -> None:
     refused = door(wrong, _members())
     expected = {wrong.rule}
-    if wrong.rule == "VAL-7.3-9" and door in (path_door, outside_door):
+    is_path = door in (path_door, outside_door)
+    if wrong.rule in {"VAL-7.3-9", "VAL-12.4.3.1-5"} and is_path:
         expected = {"VAL-12.4.2-2"}  # the rule for the keys of a path comes first
+    elif wrong.rule in {"VAL-7.3-9", "VAL-12.4.3.1-5"}:
+        expected = {"VAL-7.3-9", "VAL-12.4.3.1-5"}  # whichever of both nodes is met second
     if wrong.rule == "VAL-5.1.1-1" and door in (outside_door, tree_door):
         expected.add("bad_public_key")  # the signature of the message around it comes first
     assert refused in expected
 
 
-@pytest.mark.parametrize("door", DOORS[:4], ids=lambda door: door.__name__)
-def test_a34_a_leaf_made_for_something_else_is_refused(
-    door: Callable[[Wrong, Members], str],
-) -> None:
-    is_commits = door in (path_door, outside_door)
-    other = LeafNodeSource.UPDATE if is_commits else LeafNodeSource.COMMIT
-    wrong = Wrong("VAL-7.3-7", lambda content, _: replace(content, source=other, lifetime=None))
-    assert door(wrong, _members()) == "VAL-7.3-7"
+MADE_FOR = {
+    **dict.fromkeys(OF_PACKAGES[:3], LeafNodeSource.KEY_PACKAGE),
+    **dict.fromkeys([proposed_update_door, update_door], LeafNodeSource.UPDATE),
+    **dict.fromkeys([path_door, outside_door], LeafNodeSource.COMMIT),
+}
 
 
-@pytest.mark.parametrize("door", [update_door, path_door], ids=lambda door: door.__name__)
-def test_a_leaf_that_keeps_its_encryption_key_is_refused(
-    door: Callable[[Wrong, Members], str],
-) -> None:
-    def keeping(content: LeafContent, members: Members) -> LeafContent:
-        leaf = members["alice"].tree.leaf(1)
-        assert leaf is not None
-        return replace(content, encryption_key=leaf.encryption_key)
+@pytest.mark.parametrize("door", MADE_FOR, ids=lambda door: door.__name__)
+@pytest.mark.parametrize("source", list(LeafNodeSource), ids=lambda source: source.name)
+def test_a34_a_leaf_made_for_something_else_is_refused(source: LeafNodeSource, door: Door) -> None:
+    if source is MADE_FOR[door]:
+        return
+    lifetime = Lifetime(0, 2**40) if source is LeafNodeSource.KEY_PACKAGE else None
 
-    assert door(Wrong("VAL-7.3-10", keeping), _members()) in {"VAL-7.3-10", "VAL-12.4.2-2"}
+    def change(content: LeafContent, _: Members) -> LeafContent:
+        return replace(content, source=source, lifetime=lifetime)
 
-
-def test_leaves_that_break_no_rule_pass_each_door() -> None:
-    fine = Wrong("", lambda content, _: content)
-    for door in DOORS:
-        with pytest.raises(pytest.fail.Exception, match="DID NOT RAISE"):
-            door(fine, _members())
+    assert door(Wrong("", change), _members()) == "VAL-7.3-7"
 
 
-def test_a_welcome_with_a_wrong_leaf_in_its_tree_is_refused() -> None:
-    members = _members()
-    alice, own = members["alice"], key_package("erin")
-    wrong = Wrong("VAL-7.3-2", WRONG[0].change, WRONG[0].signer)
-    bad = Add(_wrong_key_package(wrong, members))
-    commit = forged(alice, "alice", by_value(alice, add(own), bad))
-    with pytest.raises(PeerError) as refused:
-        welcomed(commit, own)
-    assert refused.value.code == "VAL-7.3-2"
+KEEPING = [proposed_update_door, update_door, path_door]
+
+
+@pytest.mark.parametrize("door", KEEPING, ids=lambda door: door.__name__)
+def test_a_leaf_that_keeps_its_encryption_key_is_refused(door: Door) -> None:
+    assert door(Wrong("", _keeping), _members()) == "VAL-7.3-10"
+
+
+def _keeping(content: LeafContent, members: Members) -> LeafContent:
+    leaf = members["alice"].tree.leaf(BOBS_LEAF)
+    assert leaf is not None
+    return replace(content, encryption_key=leaf.encryption_key)
+
+
+IN_GROUP = [door for door in DOORS if door not in WITHOUT_GROUP]
+
+
+@pytest.mark.parametrize("door", IN_GROUP, ids=lambda door: door.__name__)
+def test_a_leaf_that_does_not_support_the_credential_of_another_is_refused(door: Door) -> None:
+    certified = replace(config("dora"), credential=Credential.x509((b"certificate",)))
+    members = _after_commit(group_of("alice", "bob", "carol", "dora"), "dora", certified)
+    narrow = Wrong("", lambda content, _: _capable(content, credentials=(1,)))
+    assert door(narrow, members) == "VAL-7.3-4"
+
+
+GREASE = (0x0A0A, 0x1A1A, 0xEAEA)  # 13.5
+
+
+def _greased(content: LeafContent, _: Members) -> LeafContent:
+    able = content.capabilities
+    return _capable(
+        content,
+        versions=(*able.versions, *GREASE),
+        cipher_suites=(*GREASE, *able.cipher_suites),
+        extensions=(*able.extensions, *GREASE),
+        proposals=GREASE,
+        credentials=(*GREASE, *able.credentials),
+    )
+
+
+@pytest.mark.parametrize("door", DOORS, ids=lambda door: door.__name__)
+@pytest.mark.parametrize("right", [FINE, Wrong("", _greased)], ids=["plain", "greased"])
+def test_leaves_that_break_no_rule_pass_each_door(right: Wrong, door: Door) -> None:
+    with pytest.raises(pytest.fail.Exception, match="DID NOT RAISE"):
+        door(right, _members())
