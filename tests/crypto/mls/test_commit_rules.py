@@ -37,7 +37,7 @@ from tests.crypto.mls.clients import (
     leaf_content,
     signing_key,
 )
-from tests.crypto.mls.test_leaf_doors import signed_key_package
+from tests.crypto.mls.doors import signed_key_package
 
 NONCE = bytes(32)
 PSKS = {b"key": b"\x01" * 32}

@@ -12,7 +12,7 @@ from crypto.mls.leaf_node import LeafNodeSource, sign_leaf
 from crypto.mls.messages import decode_message, encode_message
 from crypto.mls.suite import SUITE_1
 from tests.crypto.mls.clients import EXTENSION, config, key_package, leaf_content, signing_key
-from tests.crypto.mls.test_leaf_doors import signed_key_package
+from tests.crypto.mls.doors import signed_key_package
 
 
 def _lasting(start_s: int, end_s: int) -> KeyPackage:
