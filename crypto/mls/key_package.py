@@ -79,7 +79,11 @@ class KeyPackage:
         claimed = DEFAULT_EXTENSION_TYPES.union(self.leaf_node.capabilities.extensions)
         if any(extension.type not in claimed for extension in self.extensions):
             raise PeerError("VAL-10-3", "the leaf does not support the package's extensions")
-        suite.check_encryption_key(self.init_key)
+        # "The value for init_key MUST be a public key for the asymmetric encryption scheme" (10)
+        try:
+            suite.check_encryption_key(self.init_key)
+        except PeerError:
+            raise PeerError("VAL-10-4", "the init key is unusable") from None
         # "Verify that the value of leaf_node.encryption_key is different from the value of the
         # init_key field" (10.1)
         if self.leaf_node.encryption_key == self.init_key:
