@@ -234,7 +234,7 @@ class Counting(Suite):
 
 
 def _counted(group: Group) -> tuple[Group, list[str]]:
-    suite = Counting(*(getattr(SUITE_1, one.name) for one in fields(SUITE_1)))
+    suite = Counting(*(getattr(SUITE_1, one.name) for one in fields(SUITE_1) if one.init))
     return replace(group, secret_tree=replace(group.secret_tree, suite=suite)), suite.derived
 
 
