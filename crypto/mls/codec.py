@@ -11,10 +11,11 @@ from crypto.errors import PeerError, UsageError
 
 T = TypeVar("T")
 
-_U8 = Struct(">B")
-_U16 = Struct(">H")
-_U32 = Struct(">I")
-_U64 = Struct(">Q")
+# Unsigned integers of one, two, four and eight bytes, big-endian; the value must fit.
+u8: Callable[[int], bytes] = Struct(">B").pack
+u16: Callable[[int], bytes] = Struct(">H").pack
+u32: Callable[[int], bytes] = Struct(">I").pack
+u64: Callable[[int], bytes] = Struct(">Q").pack
 
 # The three prefixes of a variable-size length header that section 2.1.2 allows; 0b11 is invalid.
 _LONGEST_ONE_BYTE = 0x3F
@@ -158,26 +159,6 @@ class Reader:
             raise PeerError("malformed", "bytes are left over")
 
 
-def u8(value: int) -> bytes:
-    """One byte; `value` below 2^8."""
-    return _U8.pack(value)
-
-
-def u16(value: int) -> bytes:
-    """Two bytes, big-endian; `value` below 2^16."""
-    return _U16.pack(value)
-
-
-def u32(value: int) -> bytes:
-    """Four bytes, big-endian; `value` below 2^32."""
-    return _U32.pack(value)
-
-
-def u64(value: int) -> bytes:
-    """Eight bytes, big-endian; `value` below 2^64."""
-    return _U64.pack(value)
-
-
 def length_header(size: int) -> bytes:
     """The shortest header for a vector of `size` bytes: 1, 2 or 4 bytes.
 
@@ -186,9 +167,9 @@ def length_header(size: int) -> bytes:
     if size <= _LONGEST_ONE_BYTE:
         return _SHORT_HEADERS[size]
     if size <= _LONGEST_TWO_BYTES:
-        return _U16.pack(0x4000 | size)
+        return u16(0x4000 | size)
     if size <= LONGEST_VECTOR:
-        return _U32.pack(0x80000000 | size)
+        return u32(0x80000000 | size)
     raise UsageError("a vector holds fewer than 2^30 bytes")
 
 

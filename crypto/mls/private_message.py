@@ -59,10 +59,6 @@ def _sender_data_aad(message: PrivateMessage | FramedContent) -> bytes:
     return vector(message.group_id) + u64(message.epoch) + u8(message.content_type)
 
 
-def _content_aad(message: PrivateMessage | FramedContent) -> bytes:
-    return _sender_data_aad(message) + vector(message.authenticated_data)
-
-
 def _guarded(nonce: bytes, reuse_guard: bytes) -> bytes:
     guarded = int.from_bytes(nonce[:REUSE_GUARD_LENGTH]) ^ int.from_bytes(reuse_guard)
     return guarded.to_bytes(REUSE_GUARD_LENGTH) + nonce[REUSE_GUARD_LENGTH:]
@@ -86,10 +82,11 @@ def seal(
     guard = random(REUSE_GUARD_LENGTH)
     plaintext = content.body() + message.auth.encode() + bytes(padding)
     nonce = _guarded(key.nonce, guard)
-    ciphertext = suite.seal(key.key, nonce, aad=_content_aad(content), data=plaintext)
+    aad = _sender_data_aad(content)
+    content_aad = aad + vector(content.authenticated_data)
+    ciphertext = suite.seal(key.key, nonce, aad=content_aad, data=plaintext)
     sender_data = SenderData(LeafIndex(content.sender.index), key.generation, guard).encode()
     data_key, data_nonce = sender_data_keys(suite, sender_data_secret, ciphertext)
-    aad = _sender_data_aad(content)
     return PrivateMessage(
         group_id=content.group_id,
         epoch=content.epoch,
@@ -150,7 +147,8 @@ def open_content(
     Raises PeerError: "decryption_failed", or "malformed" or "VAL-6.3.1-1".
     """
     nonce = _guarded(key.nonce, sender_data.reuse_guard)
-    plaintext = suite.open(key.key, nonce, aad=_content_aad(message), data=message.ciphertext)
+    aad = _sender_data_aad(message) + vector(message.authenticated_data)
+    plaintext = suite.open(key.key, nonce, aad=aad, data=message.ciphertext)
     reader = Reader(plaintext)
     body = read_body(reader, message.content_type)
     auth = read_auth(reader, message.content_type)

@@ -78,9 +78,8 @@ class RatchetTree:
 
     def leaf(self, index: int) -> LeafNode | None:
         """The member at a leaf; None for a blank one and outside of the tree."""
-        if not 0 <= index < self.capacity:
-            return None
-        return leaf_slot(self.root, index).node
+        root = self.root
+        return leaf_slot(root, index).node if 0 <= index < 1 << root.level else None
 
     def leaves(self) -> Iterator[tuple[int, LeafNode]]:
         """Index and LeafNode of every member, from left to right."""

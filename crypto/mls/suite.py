@@ -13,7 +13,7 @@ from typing import Protocol
 from crypto import ecdsa, ed448, ed25519
 from crypto.errors import PeerError
 from crypto.mls.aead import AES_128_GCM, AES_256_GCM, CHACHA20_POLY1305, Operation
-from crypto.mls.codec import u32, vector
+from crypto.mls.codec import length_header, u32, vector
 from crypto.mls.hpke import Hpke, Random
 from crypto.mls.kdf import HKDF_SHA256, HKDF_SHA384, HKDF_SHA512, expand, extract
 from crypto.mls.kem_dh import DHKEM_P256, DHKEM_P384, DHKEM_P521, DHKEM_X448, DHKEM_X25519
@@ -50,6 +50,11 @@ def _labeled(label: str) -> bytes:
 @lru_cache(maxsize=256)
 def _expand_prefix(label: str, length: int) -> bytes:
     return length.to_bytes(2) + _labeled(label)
+
+
+@lru_cache(maxsize=256)
+def _tree_prefix(label: str, length: int) -> bytes:
+    return _expand_prefix(label, length) + length_header(4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +117,9 @@ class Suite:
 
     def expand_with_label(self, secret: bytes, label: str, context: bytes, length: int) -> bytes:
         """ExpandWithLabel (section 8): `length` bytes."""
-        info = _expand_prefix(label, length) + vector(context)
-        return expand(self.hash_name, secret, info, length)
+        return expand(
+            self.hash_name, secret, _expand_prefix(label, length) + vector(context), length
+        )
 
     def derive_secret(self, secret: bytes, label: str) -> bytes:
         """DeriveSecret (section 8): `hash_length` bytes."""
@@ -121,7 +127,8 @@ class Suite:
 
     def derive_tree_secret(self, secret: bytes, label: str, generation: int, length: int) -> bytes:
         """DeriveTreeSecret (section 9.1): `length` bytes."""
-        return self.expand_with_label(secret, label, u32(generation), length)
+        info = _tree_prefix(label, length) + u32(generation)
+        return expand(self.hash_name, secret, info, length)
 
     def ref_hash(self, label: str, value: bytes) -> bytes:
         """RefHash (section 5.2); `label` is whole, as in "MLS 1.0 KeyPackage Reference"."""
