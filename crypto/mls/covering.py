@@ -7,35 +7,61 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from crypto.errors import PeerError
 from crypto.mls.applying import Applied, apply_proposals
-from crypto.mls.group_state import GroupState, combined_psks
+from crypto.mls.group_state import GroupState
+from crypto.mls.leaf_node import LeafContent
 from crypto.mls.proposal_rules import ResolvedProposal, check_member_list
-from crypto.mls.proposals import Remove, Update
-from crypto.mls.validation import check_all_leaves_support, check_new_leaves
+from crypto.mls.proposals import ReInit, Remove, Update
+from crypto.mls.psk import ResumptionUsage
+from crypto.mls.psk_lookup import combined_psks
+from crypto.mls.validation import check_all_leaves_support, check_new_leaves, check_supports
 
 # Every proposal but a Remove is tried together with all before it: a few of them are enough.
 MOST_TRIED = 32
 
 
 def checked(
-    group: GroupState, resolved: Sequence[ResolvedProposal], psks: Mapping[bytes, bytes]
+    group: GroupState,
+    resolved: Sequence[ResolvedProposal],
+    psks: Mapping[bytes, bytes],
+    *,
+    own: LeafContent | None = None,
+    earlier: Sequence[GroupState] = (),
+    usage: ResumptionUsage = ResumptionUsage.APPLICATION,
 ) -> tuple[Applied, bytes]:
-    """What a list makes of the group, and its psk_secret; PeerError names the rule it breaks."""
-    check_member_list(group.tree, group.context, resolved, committer=group.own_leaf)
+    """What a list makes of the group, and its psk_secret; PeerError names the rule it breaks.
+
+    `own` is the leaf that the Commit's path will bring, if it is known. Resumption keys are the
+    group's own, or those of the `earlier` states.
+    """
+    check_member_list(group.tree, group.context, resolved, committer=group.own_leaf, usage=usage)
     applied = apply_proposals(group.tree, group.context.extensions, resolved)
     census = group.census.moved(group.tree, applied.tree)
     check_new_leaves(group.tree, applied.tree, census, applied.extensions)
     if applied.replaces_extensions:
-        check_all_leaves_support(applied.tree, applied.extensions)
-    return applied, combined_psks(group.suite, applied.psks, psks, state=group)
+        # These need a path (12.4), so what counts of this member is its new leaf.
+        but = None if own is None else group.own_leaf
+        check_all_leaves_support(applied.tree, applied.extensions, but=but)
+        if own is not None:
+            check_supports(own.capabilities, applied.extensions)
+    states = (group, *earlier)
+    return applied, combined_psks(group.suite, applied.psks, psks, states=states)
 
 
 def coverable(
-    group: GroupState, own: Sequence[ResolvedProposal], psks: Mapping[bytes, bytes]
+    group: GroupState,
+    own: Sequence[ResolvedProposal],
+    psks: Mapping[bytes, bytes],
+    *,
+    leaf: LeafContent | None = None,
+    earlier: Sequence[GroupState] = (),
 ) -> tuple[ResolvedProposal, ...]:
     """The pending proposals that this member may commit beside its own, in their order.
 
+    `leaf` and `earlier` as for `checked`.
+
     "If the committer has received multiple such proposals they SHOULD prefer any Remove received,
-    or the most recent Update if there are no Removes" (12.2).
+    or the most recent Update if there are no Removes" (12.2). A ReInit comes last: "they SHOULD
+    prefer them over the ReInit proposal".
     """
     pending = [
         ResolvedProposal(one.proposal, one.sender, one.reference, one.authenticated_data)
@@ -43,8 +69,9 @@ def coverable(
     ]
     kept = list(_removes(group.own_leaf, pending, own))
     others = [one for one in reversed(pending) if not isinstance(one.proposal, Remove)]
+    others.sort(key=lambda one: isinstance(one.proposal, ReInit))
     for one in others[:MOST_TRIED]:
-        if _is_valid(group, [*own, *kept, one], psks):
+        if _is_valid(group, [*own, *kept, one], psks, leaf, earlier):
             kept.append(one)
     order = {one.reference: place for place, one in enumerate(pending)}
     return tuple(sorted(kept, key=lambda one: order[one.reference]))
@@ -64,10 +91,14 @@ def _removes(
 
 
 def _is_valid(
-    group: GroupState, resolved: Sequence[ResolvedProposal], psks: Mapping[bytes, bytes]
+    group: GroupState,
+    resolved: Sequence[ResolvedProposal],
+    psks: Mapping[bytes, bytes],
+    leaf: LeafContent | None,
+    earlier: Sequence[GroupState],
 ) -> bool:
     try:
-        checked(group, resolved, psks)
+        checked(group, resolved, psks, own=leaf, earlier=earlier)
     except PeerError:
         return False
     return True

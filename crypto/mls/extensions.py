@@ -51,11 +51,16 @@ def read_extensions(reader: Reader) -> tuple[Extension, ...]:
     Raises PeerError("VAL-13.4-1") when a type stands twice.
     """
     extensions = reader.items(_read_extension)
+    check_unique(extensions)
+    return extensions
+
+
+def check_unique(extensions: Sequence[Extension]) -> None:
+    """Raise PeerError("VAL-13.4-1") when a type stands twice."""
     # "Any field containing a list of extensions MUST NOT have more than one extension of any given
     # type" (13.4)
     if len({extension.type for extension in extensions}) != len(extensions):
         raise PeerError("VAL-13.4-1", "an extension type stands twice in one list")
-    return extensions
 
 
 def encode_extensions(extensions: Iterable[Extension]) -> bytes:

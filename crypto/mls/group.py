@@ -9,10 +9,22 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
-from crypto.mls import drafting, joining, key_schedule, receiving, sending, staging, storage_rows
+from crypto.mls import (
+    drafting,
+    finishing,
+    joining,
+    key_schedule,
+    linked_groups,
+    receiving,
+    sending,
+    staging,
+    storage_rows,
+    welcomed,
+)
 from crypto.mls.applying import Change, Member, member_at
 from crypto.mls.extensions import Extension, find_extension
 from crypto.mls.founding import found, signed_group_info
+from crypto.mls.framing import WireFormat
 from crypto.mls.group_state import GroupState, InvalidCommit, PendingProposal, UnusablePath
 from crypto.mls.hpke import Random
 from crypto.mls.key_package import (
@@ -22,6 +34,7 @@ from crypto.mls.key_package import (
     make_key_package,
     validate,
 )
+from crypto.mls.linked_groups import Identity, credential_of
 from crypto.mls.proposal_rules import ResolvedProposal
 from crypto.mls.proposals import Proposal
 from crypto.mls.ratchet_tree import RatchetTree
@@ -116,12 +129,18 @@ class Group(GroupState):
         proposal: Proposal,
         *,
         signer: Signer,
+        wire_format: WireFormat = WireFormat.PRIVATE_MESSAGE,
         authenticated_data: bytes = b"",
         random: Random = os.urandom,
     ) -> tuple["Group", bytes]:
         """The state with the own proposal pending, and the message for the others."""
         return sending.propose(
-            self, proposal, signer=signer, authenticated_data=authenticated_data, random=random
+            self,
+            proposal,
+            signer=signer,
+            wire_format=wire_format,
+            authenticated_data=authenticated_data,
+            random=random,
         )
 
     def propose_update(
@@ -129,30 +148,44 @@ class Group(GroupState):
         config: LeafConfig,
         *,
         signer: Signer,
+        wire_format: WireFormat = WireFormat.PRIVATE_MESSAGE,
         authenticated_data: bytes = b"",
         random: Random = os.urandom,
     ) -> tuple["Group", bytes]:
         """The same for an Update of the own leaf, which somebody else has to commit."""
         return sending.propose_update(
-            self, config, signer=signer, authenticated_data=authenticated_data, random=random
+            self,
+            config,
+            signer=signer,
+            wire_format=wire_format,
+            authenticated_data=authenticated_data,
+            random=random,
         )
 
     def receive_proposal(self, message: bytes) -> "Group":
-        """The state with a member's or an external sender's proposal pending; see receiving.py."""
+        """The state with a proposal of a member or of somebody outside; see receiving.py."""
         return receiving.receive_proposal(self, message)
 
-    def stage(self, message: bytes, *, psks: Mapping[bytes, bytes] = NO_PSKS) -> "StagedCommit":
+    def stage(
+        self,
+        message: bytes,
+        *,
+        psks: Mapping[bytes, bytes] = NO_PSKS,
+        earlier: Sequence["Group"] = (),
+    ) -> "StagedCommit":
         """What somebody else's Commit does, and the state after it; see staging.py.
 
-        Raises InvalidCommit or UnusablePath.
+        `earlier` are states of other groups whose resumption keys it may name. Raises
+        InvalidCommit or UnusablePath.
         """
-        return staging.stage(self, message, psks=psks)
+        return staging.stage(self, message, psks=psks, earlier=earlier)
 
     def draft(
         self,
         proposals: Sequence[Proposal] = (),
         *,
         psks: Mapping[bytes, bytes] = NO_PSKS,
+        earlier: Sequence["Group"] = (),
         include_pending: bool = True,
         path: bool = True,
         config: LeafConfig | None = None,
@@ -167,6 +200,7 @@ class Group(GroupState):
             self,
             proposals,
             psks=psks,
+            earlier=earlier,
             include_pending=include_pending,
             path=path,
             config=config,
@@ -177,15 +211,17 @@ class Group(GroupState):
         """The state as if no proposal had come in this epoch."""
         return replace(self, pending_proposals=(), own_updates={})
 
-    def signed_group_info(self, signer: Signer, extensions: Sequence[Extension] = ()) -> bytes:
-        """MLSMessage(GroupInfo) of this epoch, with external_pub and without the tree."""
-        return signed_group_info(self, signer, extensions)
+    def signed_group_info(
+        self, signer: Signer, extensions: Sequence[Extension] = (), *, with_tree: bool = False
+    ) -> bytes:
+        """MLSMessage(GroupInfo) of this epoch, with external_pub."""
+        return signed_group_info(self, signer, extensions, with_tree=with_tree)
 
 
 StagedCommit: TypeAlias = staging.StagedCommit[Group]
 Draft: TypeAlias = drafting.Draft[Group]
-OwnCommit: TypeAlias = drafting.OwnCommit[Group]
-OpenedWelcome: TypeAlias = joining.OpenedWelcome[Group]
+OwnCommit: TypeAlias = finishing.OwnCommit[Group]
+OpenedWelcome: TypeAlias = welcomed.OpenedWelcome[Group]
 
 
 def create(
@@ -203,12 +239,13 @@ def create(
 
 def external_draft(
     group_info: bytes,
-    tree: RatchetTree,
+    tree: RatchetTree | None = None,
     *,
     config: LeafConfig,
     remove_leaf: int | None = None,
     psk_ids: Sequence[bytes] = (),
     psks: Mapping[bytes, bytes] = NO_PSKS,
+    resumed: Group | None = None,
     random: Random = os.urandom,
 ) -> Draft:
     """A Commit that joins from outside; see joining.py."""
@@ -220,6 +257,7 @@ def external_draft(
         remove_leaf=remove_leaf,
         psk_ids=psk_ids,
         psks=psks,
+        resumed=resumed,
         random=random,
     )
 
@@ -229,9 +267,47 @@ def open_welcome(
     key_packages: Mapping[bytes, OwnKeyPackage],
     *,
     psks: Mapping[bytes, bytes] = NO_PSKS,
+    earlier: Sequence[Group] = (),
 ) -> OpenedWelcome:
-    """A Welcome, opened but not joined yet; see joining.py."""
-    return joining.open_welcome(Group, welcome, key_packages, psks=psks)
+    """A Welcome, opened but not joined yet; see welcomed.py."""
+    return welcomed.open_welcome(Group, welcome, key_packages, psks=psks, earlier=earlier)
+
+
+def reinitialize(
+    old: Group,
+    key_packages: Iterable[KeyPackage],
+    *,
+    config: LeafConfig,
+    identity: Identity = credential_of,
+    random: Random = os.urandom,
+) -> Draft:
+    """The Commit that founds a closed group anew, for all its members; see linked_groups.py."""
+    return linked_groups.reinitialize(
+        Group, old, key_packages, config=config, identity=identity, random=random
+    )
+
+
+def branch(
+    old: Group,
+    key_packages: Iterable[KeyPackage],
+    *,
+    group_id: bytes,
+    config: LeafConfig,
+    extensions: Sequence[Extension] = (),
+    identity: Identity = credential_of,
+    random: Random = os.urandom,
+) -> Draft:
+    """The Commit that founds a group of some members of another one; see linked_groups.py."""
+    return linked_groups.branch(
+        Group,
+        old,
+        key_packages,
+        group_id=group_id,
+        config=config,
+        extensions=extensions,
+        identity=identity,
+        random=random,
+    )
 
 
 def tree_objects(new: Group, since: Group | None = None) -> tuple[bytes, ...]:
@@ -267,6 +343,7 @@ __all__ = [
     "Draft",
     "Group",
     "GroupInfo",
+    "Identity",
     "InvalidCommit",
     "KeyPackage",
     "LeafConfig",
@@ -279,8 +356,11 @@ __all__ = [
     "ResolvedProposal",
     "StagedCommit",
     "UnusablePath",
+    "WireFormat",
+    "branch",
     "changed_rows",
     "create",
+    "credential_of",
     "decode_group_info",
     "external_draft",
     "from_rows",
@@ -289,6 +369,7 @@ __all__ = [
     "next_epoch_rows",
     "object_children",
     "open_welcome",
+    "reinitialize",
     "rows",
     "tree_objects",
     "validate",

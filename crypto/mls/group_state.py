@@ -4,7 +4,7 @@ Never decides whether a change is valid. Deciding and sending are in the files b
 is their common face.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from operator import attrgetter
 from typing import TypeVar
@@ -16,8 +16,7 @@ from crypto.mls.census import Census
 from crypto.mls.framing import Sender
 from crypto.mls.group_context import GroupContext
 from crypto.mls.key_schedule import EpochSecrets
-from crypto.mls.proposals import Proposal
-from crypto.mls.psk import ExternalPskId, PskId, psk_secret
+from crypto.mls.proposals import Proposal, ReInit
 from crypto.mls.ratchet_tree import RatchetTree
 from crypto.mls.secret_tree import SecretTree
 from crypto.mls.suite import Suite
@@ -32,7 +31,10 @@ MOST_PAST_PSKS = 8
 
 
 class InvalidCommit(PeerError):
-    """A Commit that no member can accept: what fails is the same for everybody."""
+    """A Commit that no member can accept: what fails is the same for everybody.
+
+    But for "VAL-12.4.2-3": others may have the pre-shared key that is missing here.
+    """
 
 
 class UnusablePath(PeerError):
@@ -54,7 +56,8 @@ class GroupState:
     """One epoch of one member.
 
     `own_updates` are private keys of own Updates, by public key; `past_psks` are epochs and their
-    resumption secrets, newest first.
+    resumption secrets, newest first. `reinit` says how the group is to be founded anew, when the
+    Commit that opened this epoch closed it.
     """
 
     suite: Suite
@@ -70,7 +73,12 @@ class GroupState:
     pending_proposals: tuple[PendingProposal, ...] = ()
     own_updates: Mapping[bytes, bytes] = field(default_factory=dict, repr=False)
     past_psks: tuple[tuple[int, bytes], ...] = field(default=(), repr=False)
-    is_closed: bool = False
+    reinit: ReInit | None = None
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether nobody sends here any more, because the group is being founded anew. 12.4.2."""
+        return self.reinit is not None
 
     def resumption_psk(self, epoch: int) -> bytes | None:
         """The resumption secret of this epoch or of one shortly before it, or None. 8.6."""
@@ -174,7 +182,7 @@ def state_of(
     census: Census,
     private_keys: PrivateKeys,
     before: GroupState | None = None,
-    is_closed: bool = False,
+    reinit: ReInit | None = None,
 ) -> G:
     """A member's state at the start of an epoch: nothing pending, every key unused.
 
@@ -195,31 +203,5 @@ def state_of(
         interim_transcript_hash=epoch.interim_transcript_hash,
         confirmation_tag=epoch.confirmation_tag,
         past_psks=past[:MOST_PAST_PSKS],
-        is_closed=is_closed,
+        reinit=reinit,
     )
-
-
-def combined_psks(
-    suite: Suite,
-    wanted: Iterable[PskId],
-    psks: Mapping[bytes, bytes],
-    *,
-    state: GroupState | None = None,
-) -> bytes:
-    """The psk_secret of these identifiers; `psks` are the external keys by id.
-
-    Resumption keys are those of `state`. Raises PeerError("VAL-12.4.2-3") when a key is missing.
-    """
-
-    def find(psk: PskId) -> bytes:
-        found = None
-        if isinstance(psk, ExternalPskId):
-            found = psks.get(psk.psk_id)
-        elif state is not None and psk.group_id == state.context.group_id:
-            found = state.resumption_psk(psk.epoch)
-        # "Verify that all PreSharedKey proposals in the proposals vector are available" (12.4.2)
-        if found is None:
-            raise PeerError("VAL-12.4.2-3", "a pre-shared key is not available")
-        return found
-
-    return psk_secret(suite, [(psk, find(psk)) for psk in wanted])

@@ -4,11 +4,12 @@ Never decides whether whoever the credential names may be added: that is the cal
 """
 
 import os
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 from crypto.errors import PeerError, UsageError
 from crypto.mls.codec import Reader, decode_all, u16, vector
-from crypto.mls.credential import Credential
+from crypto.mls.credential import Credential, CredentialType
 from crypto.mls.extensions import (
     DEFAULT_EXTENSION_TYPES,
     Extension,
@@ -17,6 +18,7 @@ from crypto.mls.extensions import (
     find_extension,
     read_extensions,
 )
+from crypto.mls.grease import pick, refuse_to_send
 from crypto.mls.hpke import Random
 from crypto.mls.leaf_node import (
     MLS10,
@@ -33,6 +35,7 @@ from crypto.mls.suite import Signer, Suite, suite_by_number
 
 SIGN_LABEL = "KeyPackageTBS"
 REFERENCE_LABEL = "MLS 1.0 KeyPackage Reference"
+_LAST_DEFAULT_PROPOSAL = 7  # ProposalType of section 17.4, which proposals.py names
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -136,20 +139,55 @@ def read_key_package(reader: Reader) -> KeyPackage:
 class LeafConfig:
     """What a client puts into its own leaves.
 
-    `extension_types` are the non-default extension types that it supports; `lifetime` (not before
-    and not after, in seconds since 1970) counts only for KeyPackages and a group's first leaf.
+    `extension_types` and `proposal_types` are the non-default types that it supports; `lifetime`
+    (not before and not after, in seconds since 1970) counts only for KeyPackages and a group's
+    first leaf; `cipher_suites` are those it supports beside the group's own, which comes first;
+    `extensions` stand in the leaf itself, and their types are claimed as supported.
     """
 
     signer: Signer = field(repr=False)
     credential: Credential
     extension_types: tuple[int, ...] = ()
     lifetime: tuple[int, int] = (0, 2**64 - 1)
+    proposal_types: tuple[int, ...] = ()
+    credential_types: tuple[int, ...] = (CredentialType.BASIC, CredentialType.X509)
+    cipher_suites: tuple[int, ...] = ()
+    versions: tuple[int, ...] = (MLS10,)
+    extensions: tuple[Extension, ...] = ()
 
     def capabilities(self, suite: Suite) -> Capabilities:
-        """What the client's leaves claim to support."""
+        """What the client's leaves claim to support.
+
+        Raises UsageError for a default extension or proposal type: it "MUST NOT be listed" (7.2).
+        """
+        if not DEFAULT_EXTENSION_TYPES.isdisjoint(self.extension_types):
+            raise UsageError("default extension types are not listed")
+        if any(type <= _LAST_DEFAULT_PROPOSAL for type in self.proposal_types):
+            raise UsageError("default proposal types are not listed")
+        refuse_to_send((self.credential.type,))
+        in_leaf = {one.type for one in self.extensions} - DEFAULT_EXTENSION_TYPES
         last_resort = ExtensionType.LAST_RESORT_KEY_PACKAGE
-        types = sorted({*self.extension_types, last_resort})
-        return Capabilities(cipher_suites=(suite.number,), extensions=tuple(types))
+        return Capabilities(
+            tuple(dict.fromkeys((MLS10, *self.versions))),
+            tuple(dict.fromkeys((suite.number, *self.cipher_suites))),
+            extensions=tuple(sorted({*self.extension_types, *in_leaf, last_resort})),
+            proposals=tuple(sorted(set(self.proposal_types))),
+            credentials=tuple(sorted({*self.credential_types, self.credential.type})),
+        )
+
+    def greased(self, *, random: Random = os.urandom) -> "LeafConfig":
+        """The same with a GREASE value in each list of capabilities and among the extensions.
+
+        "an MLS client SHOULD include a random selection of values chosen from these" (13.5)
+        """
+        return replace(
+            self,
+            extension_types=(*self.extension_types, pick(random)),
+            proposal_types=(*self.proposal_types, pick(random)),
+            credential_types=(*self.credential_types, pick(random)),
+            cipher_suites=(*self.cipher_suites, pick(random)),
+            extensions=(*self.extensions, Extension(pick(random), random(random(1)[0] % 16))),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,9 +211,17 @@ class OwnKeyPackage:
 
 
 def make_key_package(
-    suite: Suite, config: LeafConfig, *, last_resort: bool = False, random: Random = os.urandom
+    suite: Suite,
+    config: LeafConfig,
+    *,
+    last_resort: bool = False,
+    extensions: Sequence[Extension] = (),
+    random: Random = os.urandom,
 ) -> OwnKeyPackage:
-    """A fresh KeyPackage of this client, single-use unless `last_resort`."""
+    """A fresh KeyPackage of this client, single-use unless `last_resort`.
+
+    Raises UsageError when `config` does not support one of `extensions`.
+    """
     if config.lifetime[1] < config.lifetime[0]:
         raise UsageError("a lifetime ends before it starts")
     init_private, init_public = suite.generate_key_pair(random=random)
@@ -183,9 +229,15 @@ def make_key_package(
     leaf = sign_leaf(
         suite, key_package_content(suite, config, encryption_public), signer=config.signer
     )
-    marks = (Extension(ExtensionType.LAST_RESORT_KEY_PACKAGE, b""),) if last_resort else ()
+    if last_resort:
+        extensions = (*extensions, Extension(ExtensionType.LAST_RESORT_KEY_PACKAGE, b""))
+    # "Extensions included in the extensions or leaf_node.extensions fields MUST be included in the
+    # leaf_node.capabilities field" (10)
+    claimed = DEFAULT_EXTENSION_TYPES.union(leaf.capabilities.extensions)
+    if any(extension.type not in claimed for extension in extensions):
+        raise UsageError("the client does not support an extension of its key package")
     signed = u16(MLS10) + u16(suite.number) + vector(init_public) + leaf.encoded
-    signed += encode_extensions(marks)
+    signed += encode_extensions(extensions)
     encoded = signed + vector(suite.sign_with_label(config.signer, SIGN_LABEL, signed))
     reference = suite.ref_hash(REFERENCE_LABEL, encoded)
     return OwnKeyPackage(encoded, init_private, encryption_private, reference=reference)
@@ -193,11 +245,19 @@ def make_key_package(
 
 def key_package_content(suite: Suite, config: LeafConfig, encryption_key: bytes) -> LeafContent:
     """The leaf of a KeyPackage, and of the founder of a group, before it is signed."""
+    content = leaf_content(suite, config, encryption_key, source=LeafNodeSource.KEY_PACKAGE)
+    return replace(content, lifetime=Lifetime(*config.lifetime))
+
+
+def leaf_content(
+    suite: Suite, config: LeafConfig, encryption_key: bytes, *, source: LeafNodeSource
+) -> LeafContent:
+    """What a client's leaf says, but for what its source asks for besides."""
     return LeafContent(
         encryption_key,
         config.signer.public,
         config.credential,
         config.capabilities(suite),
-        source=LeafNodeSource.KEY_PACKAGE,
-        lifetime=Lifetime(*config.lifetime),
+        source=source,
+        extensions=config.extensions,
     )

@@ -7,12 +7,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from crypto.errors import PeerError
+from crypto.mls.extensions import required_capabilities
 from crypto.mls.framing import Sender, SenderType
 from crypto.mls.group_context import GroupContext
 from crypto.mls.key_package import KeyPackage
 from crypto.mls.leaf_node import LeafNode, LeafNodeSource
 from crypto.mls.leaf_rules import check_leaf_alone
 from crypto.mls.proposals import (
+    FROM_OUTSIDE,
     Add,
     ExternalInit,
     GroupContextExtensions,
@@ -29,8 +31,6 @@ from crypto.mls.validation import check_extensions
 
 # "uint16 count" in a PSKLabel (8.4).
 MOST_PSKS = 0xFFFF
-# The types that section 12.1.8 lets somebody outside propose.
-FROM_OUTSIDE = (Add, Remove, PreSharedKey, ReInit, GroupContextExtensions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +62,23 @@ def check_leaf_in_group(
 
 
 def check_proposal(
-    tree: RatchetTree, context: GroupContext, proposal: Proposal, sender: Sender
+    tree: RatchetTree,
+    context: GroupContext,
+    proposal: Proposal,
+    sender: Sender,
+    *,
+    usage: ResumptionUsage = ResumptionUsage.APPLICATION,
 ) -> None:
-    """Check one proposal by itself, as it arrives and again in a Commit. Section 12.1."""
+    """Check one proposal by itself, as it arrives and again in a Commit. Section 12.1.
+
+    `usage` is REINIT or BRANCH only for the Commit that such a new group begins with. Whether all
+    members support an unknown type is a question of the list.
+    """
     if sender.type is SenderType.EXTERNAL and not isinstance(proposal, FROM_OUTSIDE):
         raise PeerError("VAL-12.1.8-1", "nobody outside may propose this")
+    # "the proposal_type of the Proposal MUST be add" (6.1)
+    if sender.type is SenderType.NEW_MEMBER_PROPOSAL and not isinstance(proposal, Add):
+        raise PeerError("VAL-6.1-2", "a new member proposes nothing but its own Add")
     match proposal:
         case Add(key_package):
             key_package.verify(tree.suite)
@@ -76,15 +88,13 @@ def check_proposal(
             if tree.leaf(removed) is None:
                 raise PeerError("VAL-12.1.3-1", "there is no member at that leaf")
         case PreSharedKey(psk):
-            _check_psk(psk, nonce_length=tree.suite.hash_length)
+            _check_psk(psk, usage, nonce_length=tree.suite.hash_length)
         case ReInit(version=version):
             if version < context.version:
                 raise PeerError("VAL-12.1.5-1", "a group is not founded anew in an older version")
         case GroupContextExtensions(extensions):
             check_extensions(tree.suite, extensions)
-        case UnknownProposal():
-            raise PeerError("VAL-12.2-10", "a proposal of a type that not all members support")
-        case ExternalInit():
+        case ExternalInit() | UnknownProposal():
             pass
 
 
@@ -95,12 +105,12 @@ def _check_update(tree: RatchetTree, context: GroupContext, leaf: LeafNode, send
     check_leaf_in_group(tree, leaf, context=context, leaf_index=sender.index, source=source)
 
 
-def _check_psk(psk: PskId, *, nonce_length: int) -> None:
+def _check_psk(psk: PskId, usage: ResumptionUsage, *, nonce_length: int) -> None:
     if len(psk.nonce) != nonce_length:
         raise PeerError("VAL-12.1.4-3", "a nonce has a wrong length")
-    if isinstance(psk, ExternalPskId) or psk.usage is ResumptionUsage.APPLICATION:
+    if isinstance(psk, ExternalPskId) or psk.usage in (ResumptionUsage.APPLICATION, usage):
         return
-    # Neither founding anew nor branching happens by a Commit in an existing group.
+    # Neither founding anew nor branching happens by a Commit in a group that has members.
     rule = "VAL-12.1.4-1" if psk.usage is ResumptionUsage.REINIT else "VAL-12.1.4-2"
     raise PeerError(rule, "a resumption key is used for something else")
 
@@ -111,8 +121,9 @@ def check_member_list(
     resolved: Sequence[ResolvedProposal],
     *,
     committer: int,
+    usage: ResumptionUsage = ResumptionUsage.APPLICATION,
 ) -> None:
-    """Check the list of a regular Commit. Section 12.2, first part."""
+    """Check the list of a regular Commit. Section 12.2, first part; `usage` as above."""
     for one in resolved:
         if isinstance(one.proposal, ExternalInit):
             raise PeerError("VAL-12.2-9", "a member needs no external init")
@@ -120,8 +131,9 @@ def check_member_list(
             raise PeerError("VAL-12.2-1", "the committer updates itself by its path")
         if isinstance(one.proposal, Remove) and one.proposal.removed == committer:
             raise PeerError("VAL-12.2-2", "the committer removes itself")
-        check_proposal(tree, context, one.proposal, one.sender)
+        check_proposal(tree, context, one.proposal, one.sender, usage=usage)
     _check_leaves_touched_once(resolved)
+    _check_types_supported(tree, context, resolved)
     _check_adds(tree, resolved)
     _check_at_most_once(resolved)
 
@@ -138,6 +150,20 @@ def _check_leaves_touched_once(resolved: Sequence[ResolvedProposal]) -> None:
     # "multiple Update and/or Remove proposals that apply to the same leaf" (12.2)
     if len(set(touched)) != len(touched):
         raise PeerError("VAL-12.2-3", "two proposals change one leaf")
+
+
+def _check_types_supported(
+    tree: RatchetTree, context: GroupContext, resolved: Sequence[ResolvedProposal]
+) -> None:
+    types = {one.proposal.type for one in resolved if isinstance(one.proposal, UnknownProposal)}
+    if types <= set(required_capabilities(context.extensions).proposals):
+        return  # every member was held against these when it came
+    removed = {one.proposal.removed for one in resolved if isinstance(one.proposal, Remove)}
+    for index, leaf in tree.leaves():
+        # "a non-default proposal type that is not supported by some members of the group that will
+        # process the Commit" (12.2): who is removed need not, who is added does not process it.
+        if index not in removed and not types <= set(leaf.capabilities.proposals):
+            raise PeerError("VAL-12.2-10", "a proposal of a type that not all members support")
 
 
 def _check_adds(tree: RatchetTree, resolved: Sequence[ResolvedProposal]) -> None:

@@ -13,7 +13,14 @@ from crypto.mls.extensions import Extension, encode_extensions, read_extensions
 from crypto.mls.hpke import Random
 from crypto.mls.key_package import KeyPackage, read_key_package
 from crypto.mls.leaf_node import LeafNode, read_leaf_node
-from crypto.mls.psk import ExternalPskId, PskId, fresh_nonce, read_psk_id
+from crypto.mls.psk import (
+    ExternalPskId,
+    PskId,
+    ResumptionPskId,
+    ResumptionUsage,
+    fresh_nonce,
+    read_psk_id,
+)
 from crypto.mls.suite import Suite
 
 
@@ -119,7 +126,10 @@ class GroupContextExtensions:
 
 @dataclass(frozen=True, slots=True)
 class UnknownProposal:
-    """A proposal of a type that is not default, taken to be one vector; kept, never applied."""
+    """A proposal of a type that is not default: what it does is the application's matter. 13.2.
+
+    Its body is taken to be one vector, `content` what stands inside. It needs a path (12.4).
+    """
 
     type: int
     content: bytes
@@ -136,11 +146,26 @@ Proposal = DefaultProposal | UnknownProposal
 
 # "By default, the path field of a Commit MUST be populated" unless only these are covered (12.4).
 NO_PATH_NEEDED = (Add, PreSharedKey, ReInit)
+# The types that section 12.1.8 lets an external sender propose.
+FROM_OUTSIDE = (Add, Remove, PreSharedKey, ReInit, GroupContextExtensions)
 
 
 def external_psk(suite: Suite, psk_id: bytes, *, random: Random = os.urandom) -> PreSharedKey:
     """A proposal that mixes in the external key of that id, with a fresh nonce."""
     return PreSharedKey(ExternalPskId(psk_id, fresh_nonce(suite, random=random)))
+
+
+def resumption_psk(
+    suite: Suite,
+    group_id: bytes,
+    epoch: int,
+    *,
+    usage: ResumptionUsage = ResumptionUsage.APPLICATION,
+    random: Random = os.urandom,
+) -> PreSharedKey:
+    """A proposal that mixes in the resumption secret of a group's epoch, with a fresh nonce."""
+    nonce = fresh_nonce(suite, random=random)
+    return PreSharedKey(ResumptionPskId(usage, group_id, epoch, nonce=nonce))
 
 
 def encode_proposal(proposal: Proposal) -> bytes:
@@ -160,13 +185,18 @@ def read_proposal(reader: Reader) -> Proposal:
         case ProposalType.PSK:
             return PreSharedKey(read_psk_id(reader))
         case ProposalType.REINIT:
-            return ReInit(reader.vector(), reader.u16(), reader.u16(), read_extensions(reader))
+            return read_reinit(reader)
         case ProposalType.EXTERNAL_INIT:
             return ExternalInit(reader.vector())
         case ProposalType.GROUP_CONTEXT_EXTENSIONS:
             return GroupContextExtensions(read_extensions(reader))
         case unknown:
             return UnknownProposal(unknown, reader.vector())
+
+
+def read_reinit(reader: Reader) -> ReInit:
+    """A `ReInit`."""
+    return ReInit(reader.vector(), reader.u16(), reader.u16(), read_extensions(reader))
 
 
 def decode_proposal(data: bytes) -> Proposal:

@@ -7,19 +7,20 @@ from dataclasses import dataclass, field, replace
 
 from crypto.errors import PeerError
 from crypto.mls import private_message, public_message
-from crypto.mls.commit import decode_commit
+from crypto.mls.commit import Commit, ProposalRef, decode_commit
 from crypto.mls.extensions import external_senders
 from crypto.mls.framing import (
     AuthenticatedContent,
     ContentType,
     PrivateMessage,
     PublicMessage,
+    Sender,
     SenderType,
 )
 from crypto.mls.group_state import G, GroupState, PendingProposal
 from crypto.mls.messages import decode_message
-from crypto.mls.proposal_rules import check_proposal
-from crypto.mls.proposals import decode_proposal
+from crypto.mls.proposal_rules import ResolvedProposal, check_proposal
+from crypto.mls.proposals import Add, decode_proposal
 from crypto.mls.tree_math import LeafIndex
 
 # How many proposals of one epoch are kept; an insider could otherwise fill every member's store.
@@ -56,9 +57,10 @@ def unprotect(group: G, message: bytes) -> tuple[G, ApplicationMessage]:
 
 
 def receive_proposal(group: G, message: bytes) -> G:
-    """The state with one more pending proposal, from a member or an external sender.
+    """The state with one more pending proposal, from a member or from somebody outside.
 
-    Raises PeerError when the message or the proposal by itself is not valid. Section 12.1.
+    Who is not satisfied with its sender goes on with `group`. Raises PeerError when the message or
+    the proposal by itself is not valid. Section 12.1.
     """
     after, opened = _opened_handshake(group, message, ContentType.PROPOSAL)
     content = opened.content
@@ -154,9 +156,17 @@ def _public_key(group: GroupState, message: PublicMessage) -> bytes:
         case SenderType.NEW_MEMBER_COMMIT:
             return _joiner_key(message)
         case SenderType.NEW_MEMBER_PROPOSAL:
-            # "External proposals that are not authorized are considered invalid" (12.1.8); who
-            # wants to come joins by an external Commit or is added by a member.
-            raise PeerError("VAL-12.1.8-2", "nobody may propose to add itself")
+            return _newcomer_key(message)
+
+
+def _newcomer_key(message: PublicMessage) -> bytes:
+    if message.content.content_type is not ContentType.PROPOSAL:
+        raise PeerError("VAL-6.1-1", "this kind of sender must not send this content")
+    proposal = decode_proposal(message.content.content)
+    # "the proposal_type of the Proposal MUST be add" (6.1)
+    if not isinstance(proposal, Add):
+        raise PeerError("VAL-6.1-2", "a new member proposes nothing but its own Add")
+    return proposal.key_package.leaf_node.signature_key
 
 
 def _joiner_key(message: PublicMessage) -> bytes:
@@ -167,3 +177,24 @@ def _joiner_key(message: PublicMessage) -> bytes:
     if path is None:
         raise PeerError("VAL-12.4.3.2-2", "an external commit lacks its path")
     return path.leaf_node.signature_key
+
+
+def resolved_proposals(
+    group: GroupState, commit: Commit, sender: Sender
+) -> tuple[ResolvedProposal, ...]:
+    """The proposals that a Commit of that sender covers, looked up where it refers to them."""
+    pending = {one.reference: one for one in group.pending_proposals}
+    resolved: list[ResolvedProposal] = []
+    for proposal in commit.proposals:
+        if not isinstance(proposal, ProposalRef):
+            resolved.append(ResolvedProposal(proposal, sender))
+            continue
+        known = pending.get(proposal.reference)
+        if known is None:
+            raise PeerError("VAL-12.4-2", "the commit refers to a proposal that never came")
+        resolved.append(
+            ResolvedProposal(
+                known.proposal, known.sender, known.reference, known.authenticated_data
+            )
+        )
+    return tuple(resolved)

@@ -3,29 +3,28 @@
 Never changes the state that it is given: it returns the next one, or raises.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Generic
 
 from crypto.errors import PeerError
 from crypto.mls import key_schedule, transcript
 from crypto.mls.applying import Applied, Change, Member, apply_proposals, member_at
 from crypto.mls.census import Census
-from crypto.mls.commit import Commit, ProposalRef, decode_commit
+from crypto.mls.commit import Commit, decode_commit
 from crypto.mls.framing import (
     AuthenticatedContent,
     ContentType,
     Sender,
     SenderType,
+    WireFormat,
 )
 from crypto.mls.group_state import (
     G,
     GroupState,
     InvalidCommit,
-    NewEpoch,
     UnusablePath,
     begin_epoch,
-    combined_psks,
     provisional_context,
     state_of,
 )
@@ -36,8 +35,9 @@ from crypto.mls.proposal_rules import (
     check_leaf_in_group,
     check_member_list,
 )
+from crypto.mls.psk_lookup import combined_psks
 from crypto.mls.ratchet_tree import RatchetTree
-from crypto.mls.receiving import open_handshake
+from crypto.mls.receiving import open_handshake, resolved_proposals
 from crypto.mls.treekem import (
     PrivateKeys,
     check_ciphertext_counts,
@@ -54,10 +54,13 @@ class StagedCommit(Generic[G]):
 
     `sender` is the committer, with the leaf index where it stands from now on. `path_leaf` is how
     it will look, if the Commit has a path; `old_member` is how it (or, in an external Commit, the
-    leaf that it removes) looked. `group` is the next state, None when this member is `removed`.
+    leaf that it removes) looked. `proposals` of unknown types are listed and nothing else: what
+    they do is the application's matter. `group` is the next state, None when this member is
+    `removed`.
     """
 
     sender: Sender
+    wire_format: WireFormat
     authenticated_data: bytes
     proposals: tuple[ResolvedProposal, ...]
     changes: tuple[Change, ...]
@@ -71,18 +74,33 @@ class StagedCommit(Generic[G]):
         return self.group is None
 
 
-def stage(group: G, message: bytes, *, psks: Mapping[bytes, bytes]) -> StagedCommit[G]:
+def stage(
+    group: G,
+    message: bytes,
+    *,
+    psks: Mapping[bytes, bytes],
+    earlier: Sequence[GroupState] = (),
+) -> StagedCommit[G]:
     """Verify a Commit, and return what it does and the state that follows.
 
-    `psks` are external keys by id. Raises InvalidCommit with the code of what is wrong, the same
-    for every member; UnusablePath when only this member's own path secret is unusable.
+    `psks` are external keys by id; resumption keys are those of this state and of the `earlier`
+    ones. Raises InvalidCommit with the code of what is wrong, the same for every member that has
+    the same keys; UnusablePath when only this member's own path secret is unusable.
     """
     try:
-        return _Received.open(group, message).staged(psks)
+        return _Received.open(group, message).staged(_Keys(psks, (group, *earlier)))
     except (InvalidCommit, UnusablePath):
         raise
     except PeerError as error:
         raise InvalidCommit(error.code) from error
+
+
+@dataclass(frozen=True, slots=True)
+class _Keys:
+    """Where the keys of PreSharedKey proposals may be found."""
+
+    psks: Mapping[bytes, bytes] = field(repr=False)
+    states: Sequence[GroupState]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +123,7 @@ class _Received(Generic[G]):
         sender = opened.content.sender
         if sender == Sender(SenderType.MEMBER, group.own_leaf):
             raise UnusablePath("own_commit", "a commit of this member is not staged but merged")
-        return cls(group, opened, commit, _resolved(group, commit, sender))
+        return cls(group, opened, commit, resolved_proposals(group, commit, sender))
 
     @property
     def sender(self) -> Sender:
@@ -115,7 +133,7 @@ class _Received(Generic[G]):
     def is_external(self) -> bool:
         return self.sender.type is SenderType.NEW_MEMBER_COMMIT
 
-    def staged(self, psks: Mapping[bytes, bytes]) -> StagedCommit[G]:
+    def staged(self, keys: _Keys) -> StagedCommit[G]:
         applied = self._applied()
         committer = applied.tree.next_free() if self.is_external else self.sender.index
         tree, census = self._merged(applied, committer)
@@ -133,6 +151,7 @@ class _Received(Generic[G]):
         )
         return StagedCommit(
             Sender(self.sender.type, committer),
+            self.message.wire_format,
             self.message.content.authenticated_data,
             self.resolved,
             changes,
@@ -140,7 +159,7 @@ class _Received(Generic[G]):
             old_member,
             None
             if is_removed
-            else self._next(applied, committer, tree, census, psks, init_secret=init_secret),
+            else self._next(applied, committer, tree, census, keys, init_secret=init_secret),
         )
 
     def _applied(self) -> Applied:
@@ -205,14 +224,14 @@ class _Received(Generic[G]):
         committer: int,
         tree: RatchetTree,
         census: Census,
-        psks: Mapping[bytes, bytes],
+        keys: _Keys,
         *,
         init_secret: bytes,
     ) -> G:
         group = self.group
         provisional = provisional_context(group.context, applied, tree)
         # What fails for everybody comes before what may fail for this member alone.
-        psk_secret = combined_psks(group.suite, applied.psks, psks, state=group)
+        psk_secret = combined_psks(group.suite, applied.psks, keys.psks, states=keys.states)
         private_keys, commit_secret = self._opened_path(
             applied, committer, tree, provisional.encode()
         )
@@ -226,7 +245,12 @@ class _Received(Generic[G]):
             commit_secret=commit_secret,
             psks=psk_secret,
         )
-        _check_tag(group, epoch, self.message.auth.confirmation_tag or b"")
+        transcript.check_confirmation_tag(
+            group.suite,
+            epoch.secrets.confirmation_key,
+            confirmed=epoch.context.confirmed_transcript_hash,
+            tag=self.message.auth.confirmation_tag or b"",
+        )
         return state_of(
             type(group),
             group.suite,
@@ -236,7 +260,7 @@ class _Received(Generic[G]):
             census=census,
             private_keys=private_keys,
             before=group,
-            is_closed=applied.reinit is not None,
+            reinit=applied.reinit,
         )
 
     def _init_secret(self, applied: Applied) -> bytes:
@@ -270,24 +294,6 @@ class _Received(Generic[G]):
         return keys_still_valid(tree, group.own_leaf, opened.private_keys), opened.commit_secret
 
 
-def _resolved(group: GroupState, commit: Commit, sender: Sender) -> tuple[ResolvedProposal, ...]:
-    pending = {one.reference: one for one in group.pending_proposals}
-    resolved: list[ResolvedProposal] = []
-    for proposal in commit.proposals:
-        if not isinstance(proposal, ProposalRef):
-            resolved.append(ResolvedProposal(proposal, sender))
-            continue
-        known = pending.get(proposal.reference)
-        if known is None:
-            raise PeerError("VAL-12.4-2", "the commit refers to a proposal that never came")
-        resolved.append(
-            ResolvedProposal(
-                known.proposal, known.sender, known.reference, known.authenticated_data
-            )
-        )
-    return tuple(resolved)
-
-
 def _own_keys(group: GroupState, tree: RatchetTree) -> PrivateKeys:
     """This member's private keys after the proposals: its own Update may have been committed."""
     leaf = tree.leaf(group.own_leaf)
@@ -296,12 +302,3 @@ def _own_keys(group: GroupState, tree: RatchetTree) -> PrivateKeys:
     if leaf.encryption_key in group.own_updates:
         keys[0] = group.own_updates[leaf.encryption_key]
     return keys_still_valid(tree, group.own_leaf, keys)
-
-
-def _check_tag(group: GroupState, epoch: NewEpoch, tag: bytes) -> None:
-    transcript.check_confirmation_tag(
-        group.suite,
-        epoch.secrets.confirmation_key,
-        confirmed=epoch.context.confirmed_transcript_hash,
-        tag=tag,
-    )

@@ -9,13 +9,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from crypto.errors import PeerError
 from crypto.mls import secret_tree
 from crypto.mls.census import Census
-from crypto.mls.codec import Reader, decode_all, items, u8, u32, u64, vector
+from crypto.mls.codec import Reader, decode_all, items, optional, u8, u32, u64, vector
 from crypto.mls.framing import read_sender
 from crypto.mls.group_context import read_group_context
 from crypto.mls.group_state import G, GroupState, PendingProposal
 from crypto.mls.key_schedule import read_epoch_secrets
 from crypto.mls.leaf_node import read_leaf_node
-from crypto.mls.proposals import encode_proposal, read_proposal
+from crypto.mls.proposals import encode_proposal, read_proposal, read_reinit
 from crypto.mls.ratchet_tree import RatchetTree
 from crypto.mls.suite import Suite, suite_by_number
 from crypto.mls.tree_node import (
@@ -88,7 +88,8 @@ def from_rows(kind: type[G], stored: Mapping[str, bytes]) -> G:
     epoch = Reader(stored[EPOCH])
     context = read_group_context(epoch)
     suite = suite_by_number(context.suite)
-    own_leaf, level, is_closed = epoch.u32(), epoch.u8(), epoch.optional()
+    own_leaf, level = epoch.u32(), epoch.u8()
+    reinit = read_reinit(epoch) if epoch.optional() else None
     interim, tag, secrets = epoch.vector(), epoch.vector(), read_epoch_secrets(epoch)
     epoch.done()
     tree = _read_tree(suite, stored, level)
@@ -113,7 +114,7 @@ def from_rows(kind: type[G], stored: Mapping[str, bytes]) -> G:
         pending_proposals=decode_all(stored[PENDING], lambda reader: reader.items(_read_pending)),
         own_updates=own_updates,
         past_psks=past_psks,
-        is_closed=is_closed,
+        reinit=reinit,
     )
 
 
@@ -128,7 +129,8 @@ def _shares_fixed_rows(old: GroupState, new: GroupState) -> bool:
 
 def _fixed_rows(group: GroupState) -> dict[str, bytes]:
     epoch = group.context.encode() + u32(group.own_leaf) + u8(group.tree.root.level)
-    epoch += u8(group.is_closed) + vector(group.interim_transcript_hash)
+    epoch += optional(None if group.reinit is None else group.reinit.body())
+    epoch += vector(group.interim_transcript_hash)
     epoch += vector(group.confirmation_tag) + group.secrets.encode()
     keys = items(u8(level) + vector(key) for level, key in sorted(group.private_keys.items()))
     updates = items(vector(public) + vector(key) for public, key in group.own_updates.items())

@@ -12,6 +12,7 @@ from crypto.mls.census import Census
 from crypto.mls.extensions import (
     DEFAULT_EXTENSION_TYPES,
     Extension,
+    check_unique,
     external_senders,
     required_capabilities,
 )
@@ -61,7 +62,7 @@ def check_new_leaves(
     known = _types_in_use(old)
     for credential_type in dict.fromkeys(leaf.credential.type for leaf in leaves):
         if credential_type not in known:
-            _check_all_support(new, credential_type)
+            check_all_support_type(new, credential_type)
 
 
 def check_supports_types(capabilities: Capabilities, types_in_use: Set[int]) -> None:
@@ -83,21 +84,31 @@ def _first(leaves: Iterable[tuple[int, LeafNode]]) -> Iterable[tuple[int, LeafNo
     return ()
 
 
-def _check_all_support(tree: RatchetTree, credential_type: int) -> None:
+def check_all_support_type(
+    tree: RatchetTree, credential_type: int, *, but: int | None = None
+) -> None:
+    """Check that every member supports a credential type that was not in use; O(members)."""
     # "Verify that the credential type is supported by all members of the group" (7.3)
-    for _, leaf in tree.leaves():
-        if credential_type not in leaf.capabilities.credentials:
+    for index, leaf in tree.leaves():
+        if index != but and credential_type not in leaf.capabilities.credentials:
             raise PeerError("VAL-7.3-4", "a member does not support a leaf's credential type")
 
 
-def check_all_leaves_support(tree: RatchetTree, extensions: Sequence[Extension]) -> None:
-    """Check every member against new GroupContext extensions (12.1.7); O(members)."""
-    for capabilities in dict.fromkeys(leaf.capabilities for _, leaf in tree.leaves()):
+def check_all_leaves_support(
+    tree: RatchetTree, extensions: Sequence[Extension], *, but: int | None = None
+) -> None:
+    """Check every member against new GroupContext extensions (12.1.7); O(members).
+
+    `but` is a leaf that the path of the same Commit replaces: the new one is checked instead.
+    """
+    others = (leaf.capabilities for index, leaf in tree.leaves() if index != but)
+    for capabilities in dict.fromkeys(others):
         check_supports(capabilities, extensions)
 
 
 def check_extensions(suite: Suite, extensions: Sequence[Extension]) -> None:
     """Check what the GroupContext's own extensions hold: that they parse, and external keys."""
+    check_unique(extensions)
     required_capabilities(extensions)
     for sender in external_senders(extensions):
         suite.check_signature_key(sender.signature_key)

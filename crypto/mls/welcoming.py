@@ -6,13 +6,20 @@ Never puts a secret of the epoch anywhere but behind a newcomer's init key. RFC 
 import os
 from dataclasses import dataclass, field
 
+from crypto.errors import PeerError, UsageError
 from crypto.mls import key_schedule
 from crypto.mls.applying import Applied
 from crypto.mls.commit import HpkeCiphertext
-from crypto.mls.extensions import Extension, external_pub_extension
+from crypto.mls.extensions import (
+    Extension,
+    ExtensionType,
+    check_unique,
+    external_pub_extension,
+)
 from crypto.mls.group_state import NewEpoch
 from crypto.mls.hpke import Random
 from crypto.mls.key_package import KeyPackage
+from crypto.mls.ratchet_tree import RatchetTree
 from crypto.mls.suite import Signer, Suite
 from crypto.mls.treekem import NewPath
 from crypto.mls.welcome import (
@@ -37,12 +44,13 @@ class Outgoing:
     leaf_index: int
     signer: Signer = field(repr=False)
 
-    def public_group_info(self, extensions: tuple[Extension, ...]) -> bytes:
+    def public_group_info(
+        self, extensions: tuple[Extension, ...], *, tree: RatchetTree | None = None
+    ) -> bytes:
         """MLSMessage(GroupInfo) with external_pub: what an external Commit needs. 12.4.3.2."""
         _, external_pub = key_schedule.external_key_pair(self.suite, self.epoch.secrets.external)
-        return encode_group_info(
-            self._group_info((external_pub_extension(external_pub), *extensions))
-        )
+        extensions = (external_pub_extension(external_pub), *extensions)
+        return encode_group_info(self._group_info(info_extensions(extensions, tree)))
 
     def welcome(
         self,
@@ -50,6 +58,7 @@ class Outgoing:
         path: NewPath | None,
         extensions: tuple[Extension, ...],
         *,
+        tree: RatchetTree | None = None,
         psk_secret: bytes,
         random: Random = os.urandom,
     ) -> bytes | None:
@@ -59,7 +68,7 @@ class Outgoing:
         key, nonce = key_schedule.welcome_key_and_nonce(
             self.suite, self.epoch.joiner_secret, psk_secret
         )
-        info = self._group_info(extensions).encode()
+        info = self._group_info(info_extensions(extensions, tree)).encode()
         sealed = self.suite.seal(key, nonce, aad=b"", data=info)
         secrets = tuple(
             self._secrets_for(index, key_package, applied, path, context=sealed, random=random)
@@ -97,6 +106,22 @@ class Outgoing:
             random=random,
         )
         return EncryptedGroupSecrets(key_package.reference(self.suite), HpkeCiphertext(*sealed))
+
+
+def info_extensions(
+    extensions: tuple[Extension, ...], tree: RatchetTree | None
+) -> tuple[Extension, ...]:
+    """The extensions of a GroupInfo, with the tree among them if it goes along. 12.4.3.3.
+
+    Raises UsageError when a type stands twice, which everybody would refuse (13.4).
+    """
+    if tree is not None:
+        extensions = (*extensions, Extension(ExtensionType.RATCHET_TREE, tree.encode()))
+    try:
+        check_unique(extensions)
+    except PeerError as error:
+        raise UsageError(str(error)) from None
+    return extensions
 
 
 def _shared_secret(path: NewPath, leaf_index: int) -> bytes:

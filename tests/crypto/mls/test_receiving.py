@@ -95,8 +95,8 @@ def test_outsiders_propose_only_what_they_may() -> None:
     init = _from(external, ExternalInit(bytes(32)), group, RELAY)
     assert _refused(group, init) == "VAL-12.1.8-1"
     joiner = Sender(SenderType.NEW_MEMBER_PROPOSAL)
-    dave = _from(joiner, add(key_package("dave")), group, signing_key("dave"))
-    assert _refused(group, dave) == "VAL-12.1.8-2"
+    dave = _from(joiner, Remove(1), group, signing_key("dave"))
+    assert _refused(group, dave) == "VAL-6.1-2"
 
 
 def test_a_joiner_sends_nothing_but_a_commit() -> None:
