@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from crypto.errors import PeerError
-from crypto.mls.framing import SenderType
+from crypto.mls.framing import SenderType, WireFormat
 from crypto.mls.group import Change, Group, ResolvedProposal, StagedCommit, UnusablePath
 from engine.conversation import Conversation, State, Step
 from engine.events import Event, Notice
@@ -91,6 +91,7 @@ def view_of(standing: Standing, staged: StagedCommit, *, effects: tuple[Effect, 
         proposals=tuple(map(proposed, staged.proposals)),
         added=added,
         removed=removed,
+        is_encrypted=staged.wire_format is WireFormat.PRIVATE_MESSAGE,
     )
 
 

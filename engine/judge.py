@@ -64,6 +64,7 @@ class CommitView:
 
     `committer`: his place before it, or for an external commit the place that he takes. `path`: the
     leaf that his path brings. `effects`: as declared in the entry's signed description.
+    `is_encrypted`: whether it travelled as members' commits do.
     """
 
     effects: tuple[Effect, ...]
@@ -73,6 +74,7 @@ class CommitView:
     proposals: tuple[Proposed, ...]
     added: tuple[Place, ...] = ()
     removed: tuple[Place, ...] = ()
+    is_encrypted: bool = True
 
 
 def judge(before: Standing, commit: CommitView) -> Standing:
@@ -115,6 +117,12 @@ def _effects_are_true(before: Standing, commit: CommitView) -> None:
     changes += [(EffectKind.ADDED, place) for place in commit.added]
     if commit.effects != effects_of(changes):
         raise Refused("J-1", "the declared effects are not the actual ones")
+
+
+def _members_encrypt(before: Standing, commit: CommitView) -> None:
+    # MLS lets members commit in the open; the relay is not to see who commits what.
+    if not commit.is_external and not commit.is_encrypted:
+        raise Refused("J-24", "a member's commit in the open")
 
 
 def _proposals_are_known(before: Standing, commit: CommitView) -> None:
@@ -260,6 +268,7 @@ def expels(before: Standing, committer: Place, removed: Sequence[Place]) -> bool
 
 _RULES: Final[tuple[Callable[[Standing, CommitView], None], ...]] = (
     _effects_are_true,
+    _members_encrypt,
     _proposals_are_known,
     _path_keeps_the_chain,
     _waiting_removals_are_done,

@@ -201,6 +201,7 @@ class Seat:
         include_pending: bool = True,
         config: LeafConfig | None = None,
         psks: dict[bytes, bytes] | None = None,
+        wire_format: WireFormat = WireFormat.PRIVATE_MESSAGE,
     ) -> OwnCommit:
         """Commit whatever is asked and post it; `effects`: what is declared, if not the truth."""
         proposals = list(proposals)
@@ -211,7 +212,9 @@ class Seat:
         )
         changes = self._changes(draft.changes) if effects is None else effects
         data = EntryData(self.value.stands_on, self.table.number(), changes)
-        made = draft.finish(signer=self.keys.signer, authenticated_data=encode_data(data))
+        made = draft.finish(
+            signer=self.keys.signer, authenticated_data=encode_data(data), wire_format=wire_format
+        )
         assert made.group_if_refused is not None
         self.value = replace(self.value, group=made.group_if_refused)
         entry = self.table.post(made.message, by=self)

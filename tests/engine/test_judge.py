@@ -11,11 +11,15 @@ from msgspec.structs import replace as with_fields
 from crypto.ed25519 import SigningKey
 from crypto.mls.credential import Credential
 from crypto.mls.extensions import Extension
+from crypto.mls.external_proposal import new_member_proposal
+from crypto.mls.group import WireFormat
 from crypto.mls.proposals import (
     GroupContextExtensions,
     ReInit,
     Remove,
+    UnknownProposal,
     external_psk,
+    resumption_psk,
 )
 from crypto.mls.suite import SUITE_1
 from engine.group_policy import closed, direct_policy, extensions_of
@@ -253,9 +257,42 @@ def test_j_15_and_j_16_in_the_commit_itself() -> None:
     _, alice, bob, _ = seated(room(ALICE))
     with pytest.raises(Refused, match="J-16"):
         judge(alice.standing, _view(alice, Proposed(ReInit(b"new", 1, 1, ()))))
+    with pytest.raises(Refused, match="J-16"):
+        judge(alice.standing, _view(alice, Proposed(UnknownProposal(0xF001, b""))))
     by_reference = Proposed(Remove(bob.place.leaf), by_reference=True)
     with pytest.raises(Refused, match="J-15"):
         judge(alice.standing, _view(alice, by_reference))
+
+
+def test_what_mls_allows_and_conversations_do_not_have_is_refused_by_everybody() -> None:
+    _, alice, bob, carol = seated(room(ALICE))
+    alice.commit([ReInit(b"new", 1, 1, ())])
+    refused("J-16", bob, carol)
+    # Carol came last and has no key of an epoch before: she refuses all the same.
+    for back in range(3):
+        alice.commit([resumption_psk(SUITE_1, GROUP_ID, alice.group.epoch - back)])
+        assert (bob.verdict, carol.verdict) == ("refused", "refused")
+    alice.commit(include_pending=False, wire_format=WireFormat.PUBLIC_MESSAGE)
+    refused("J-24", bob, carol)
+    go_on(alice, bob, carol)
+
+
+def test_nobody_is_let_in_by_proposing_himself() -> None:
+    table, alice, bob, carol = seated(room(ALICE))
+    mallory = MALLORY.device()
+    asked = new_member_proposal(
+        package(mallory).key_package,
+        suite=SUITE_1,
+        group_id=GROUP_ID,
+        epoch=alice.group.epoch,
+        authenticated_data=b"",
+        signer=mallory.signer,
+    )
+    table.post(asked)
+    for seat in (alice, bob, carol):
+        assert seat.unread[-1] == "J-15"
+        assert not seat.group.pending_proposals
+    go_on(alice, bob, carol)
 
 
 def test_j_18_a_group_has_a_limit() -> None:
