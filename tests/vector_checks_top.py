@@ -277,6 +277,7 @@ def passive_client_case(case: Case) -> None:
 CHECKS: dict[str, Callable[[Case], None]] = {
     "messages": messages_case,
     "passive-client-handling-commit": passive_client_case,
+    "passive-client-random": passive_client_case,
     "passive-client-welcome": passive_client_case,
     "tree-operations": tree_operations_case,
     "tree-validation": tree_validation_case,

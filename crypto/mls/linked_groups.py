@@ -148,8 +148,10 @@ def branch(
     """The Commit that a group of some members of another begins with. Section 11.3.
 
     `key_packages` are fresh ones of the others. Raises UsageError when somebody is not a member of
-    the old group, PeerError with the rule that a KeyPackage breaks.
+    the old group or the id is that one's, PeerError with the rule that a KeyPackage breaks.
     """
+    if group_id == old.context.group_id:
+        raise UsageError("a branch has an id of its own")
     made = _begun(
         kind,
         old,

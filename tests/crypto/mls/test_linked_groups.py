@@ -170,6 +170,12 @@ def test_a_branch_takes_no_strangers() -> None:
         branch(alice, _decoded(_packages("mallory")), group_id=NEW_ID, config=config("alice"))
 
 
+def test_a_branch_has_its_own_id() -> None:
+    alice = group_of("alice")["alice"]
+    with pytest.raises(UsageError):
+        branch(alice, [], group_id=alice.group_id, config=config("alice"))
+
+
 def test_the_application_says_who_is_the_same() -> None:
     members = group_of("alice", "bob")
     renewed = make_key_package(SUITE_1, replace(config("bob"), credential=Credential.basic(b"Bob")))

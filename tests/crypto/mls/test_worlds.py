@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 import pytest
 
 from crypto.mls.extensions import Extension
-from crypto.mls.external_proposal import external_remove
+from crypto.mls.external_proposal import external_remove, new_member_proposal
 from crypto.mls.group import (
     Group,
     OwnCommit,
+    WireFormat,
     changed_rows,
     external_draft,
     from_rows,
@@ -74,6 +75,10 @@ class World:
 
     def someone(self) -> str:
         return self.random.choice(sorted(self.groups))
+
+    def form(self) -> WireFormat:
+        """How a handshake travels: encrypted or in the open."""
+        return self.random.choice((WireFormat.PRIVATE_MESSAGE, WireFormat.PUBLIC_MESSAGE))
 
     def newborn(self) -> str:
         self.born += 1
@@ -167,7 +172,8 @@ class World:
     def refresh(self) -> None:
         name = self.someone()
         old = self.groups[name]
-        self.committed(name, old.draft().finish(signer=signing_key(name)), old)
+        commit = old.draft().finish(signer=signing_key(name), wire_format=self.form())
+        self.committed(name, commit, old)
 
     def remove(self) -> None:
         name = self.someone()
@@ -176,7 +182,8 @@ class World:
         if others:
             gone = self.random.sample(others, min(len(others), self.random.randint(1, 2)))
             draft = old.draft([Remove(leaf) for leaf in gone])
-            self.committed(name, draft.finish(signer=signing_key(name)), old)
+            commit = draft.finish(signer=signing_key(name), wire_format=self.form())
+            self.committed(name, commit, old)
 
     def ban(self) -> None:
         if len(self.groups) < 2:
@@ -202,12 +209,33 @@ class World:
         if len(self.groups) < 2:
             return
         name, other = self.random.sample(sorted(self.groups), 2)
-        proposed, message = self.groups[name].propose_update(config(name), signer=signing_key(name))
+        proposed, message = self.groups[name].propose_update(
+            config(name), signer=signing_key(name), wire_format=self.form()
+        )
         self.keep(name, proposed)
         for third in self.groups.keys() - {name}:
             self.keep(third, self.groups[third].receive_proposal(message))
         old = self.groups[other]
         self.committed(other, old.draft().finish(signer=signing_key(other)), old)
+
+    def ask_to_be_added(self) -> None:
+        name, new = self.someone(), self.newborn()
+        own = key_package(new)
+        message = new_member_proposal(
+            add(own).key_package,
+            suite=SUITE_1,
+            group_id=self.groups[name].group_id,
+            epoch=self.groups[name].epoch,
+            authenticated_data=b"",
+            signer=signing_key(new),
+        )
+        for other, group in list(self.groups.items()):
+            self.keep(other, group.receive_proposal(message))
+        old = self.groups[name]
+        commit = old.draft().finish(signer=signing_key(name), tree_in_welcome=True)
+        self.committed(name, commit, old)
+        assert commit.welcome is not None
+        self.keep(new, open_welcome(commit.welcome, {own.reference: own}).join())
 
     def change_extensions(self) -> None:
         name = self.someone()
@@ -230,6 +258,7 @@ EVENTS = (
     World.remove,
     World.ban,
     World.update_by_proposal,
+    World.ask_to_be_added,
     World.change_extensions,
 )
 
