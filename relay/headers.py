@@ -13,7 +13,7 @@ from typing import Final
 
 from crypto.errors import PeerError
 from crypto.mls.codec import Reader, decode_all
-from crypto.mls.commit import Commit, decode_commit
+from crypto.mls.commit import Commit
 from crypto.mls.framing import (
     MLS10,
     ContentType,
@@ -111,7 +111,7 @@ def _read_public(message: bytes) -> tuple[bytes, Header]:
     if content.content_type is not ContentType.COMMIT:
         raise _refused("From outside only a commit comes in.")
     data = decode_entry_data(content.authenticated_data)
-    commit = _open_commit(decode_commit(content.content))
+    commit = _open_commit(content.commit)
     return content.group_id, Header(EntryKind.EXTERNAL, content.epoch, data, commit)
 
 

@@ -1,7 +1,6 @@
 """What every MLS message has in common: who says what in which epoch, and the signature over it.
 
-Never encrypts, never holds a secret, and never looks inside a Proposal or Commit: `content` stays
-bytes. RFC 9420, section 6.
+Never encrypts, never holds a secret, and never judges a Proposal or Commit. RFC 9420, section 6.
 """
 
 from dataclasses import dataclass, field
@@ -9,8 +8,8 @@ from enum import IntEnum
 
 from crypto.errors import PeerError, UsageError
 from crypto.mls.codec import Reader, u8, u16, u32, u64, vector
-from crypto.mls.commit import read_commit
-from crypto.mls.proposals import read_proposal
+from crypto.mls.commit import Commit, decode_commit, read_commit
+from crypto.mls.proposals import Proposal, decode_proposal, read_proposal
 from crypto.mls.suite import Signer, Suite
 
 MLS10 = 1  # ProtocolVersion mls10
@@ -90,23 +89,25 @@ def read_content_type(reader: Reader) -> ContentType:
         raise PeerError("malformed", "unknown content type") from None
 
 
-def read_body(reader: Reader, content_type: ContentType) -> bytes:
-    """What a message carries: application data without its length, a whole Proposal or Commit."""
+def read_body(reader: Reader, content_type: ContentType) -> tuple[bytes, Proposal | Commit | None]:
+    """What a message carries, and what it says: application data without its length says nothing.
+
+    A whole Proposal or Commit is read here, to find its end, and kept: it may be large.
+    """
     if content_type is ContentType.APPLICATION:
-        return reader.vector()
+        return reader.vector(), None
     start = reader.position
-    if content_type is ContentType.PROPOSAL:
-        read_proposal(reader)
-    else:
-        read_commit(reader)
-    return reader.since(start)
+    is_proposal = content_type is ContentType.PROPOSAL
+    said = read_proposal(reader) if is_proposal else read_commit(reader)
+    return reader.since(start), said
 
 
 @dataclass(frozen=True, slots=True)
 class FramedContent:
     """A message before any protection.
 
-    `content` is the application data itself, or the encoded Proposal or Commit.
+    `content` is the application data itself, or the encoded Proposal or Commit; `said` is that one
+    decoded, when the message came from outside.
     """
 
     group_id: bytes
@@ -115,6 +116,19 @@ class FramedContent:
     authenticated_data: bytes
     content_type: ContentType
     content: bytes = field(repr=False)
+    said: Proposal | Commit | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def proposal(self) -> Proposal:
+        """The Proposal that this is; the caller has looked at the content type."""
+        if self.said is None or isinstance(self.said, Commit):
+            return decode_proposal(self.content)
+        return self.said
+
+    @property
+    def commit(self) -> Commit:
+        """The Commit that this is; the caller has looked at the content type."""
+        return self.said if isinstance(self.said, Commit) else decode_commit(self.content)
 
     def body(self) -> bytes:
         """`content` as it stands inside a struct: application data behind its length."""
@@ -136,17 +150,19 @@ class FramedContent:
 
 
 def read_framed_content(reader: Reader) -> FramedContent:
-    """A `FramedContent`, its Proposal or Commit read through but kept as bytes."""
+    """A `FramedContent`."""
     group_id, epoch = reader.vector(), reader.u64()
     sender, authenticated_data = read_sender(reader), reader.vector()
     content_type = read_content_type(reader)
+    content, said = read_body(reader, content_type)
     return FramedContent(
         group_id=group_id,
         epoch=epoch,
         sender=sender,
         authenticated_data=authenticated_data,
         content_type=content_type,
-        content=read_body(reader, content_type),
+        content=content,
+        said=said,
     )
 
 

@@ -150,7 +150,7 @@ def open_content(
     aad = _sender_data_aad(message) + vector(message.authenticated_data)
     plaintext = suite.open(key.key, nonce, aad=aad, data=message.ciphertext)
     reader = Reader(plaintext)
-    body = read_body(reader, message.content_type)
+    body, said = read_body(reader, message.content_type)
     auth = read_auth(reader, message.content_type)
     # "A receiver MUST verify that there are no non-zero bytes in the padding field" (6.3.1)
     padding = reader.rest()
@@ -163,6 +163,7 @@ def open_content(
         authenticated_data=message.authenticated_data,
         content_type=message.content_type,
         content=body,
+        said=said,
     )
     return AuthenticatedContent(WireFormat.PRIVATE_MESSAGE, content, auth)
 

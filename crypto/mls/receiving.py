@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from crypto.errors import PeerError
 from crypto.mls import private_message, public_message
-from crypto.mls.commit import Commit, ProposalRef, decode_commit
+from crypto.mls.commit import Commit, ProposalRef
 from crypto.mls.extensions import external_senders
 from crypto.mls.framing import (
     AuthenticatedContent,
@@ -20,7 +20,7 @@ from crypto.mls.framing import (
 from crypto.mls.group_state import G, GroupState, PendingProposal
 from crypto.mls.messages import decode_message
 from crypto.mls.proposal_rules import ResolvedProposal, check_proposal
-from crypto.mls.proposals import Add, decode_proposal
+from crypto.mls.proposals import Add
 from crypto.mls.tree_math import LeafIndex
 
 # How many proposals of one epoch are kept; an insider could otherwise fill every member's store.
@@ -64,7 +64,7 @@ def receive_proposal(group: G, message: bytes) -> G:
     """
     after, opened = _opened_handshake(group, message, ContentType.PROPOSAL)
     content = opened.content
-    proposal = decode_proposal(content.content)
+    proposal = content.proposal
     check_proposal(group.tree, group.context, proposal, content.sender)
     reference = opened.proposal_reference(group.suite)
     return with_pending(
@@ -162,7 +162,7 @@ def _public_key(group: GroupState, message: PublicMessage) -> bytes:
 def _newcomer_key(message: PublicMessage) -> bytes:
     if message.content.content_type is not ContentType.PROPOSAL:
         raise PeerError("VAL-6.1-1", "this kind of sender must not send this content")
-    proposal = decode_proposal(message.content.content)
+    proposal = message.content.proposal
     # "the proposal_type of the Proposal MUST be add" (6.1)
     if not isinstance(proposal, Add):
         raise PeerError("VAL-6.1-2", "a new member proposes nothing but its own Add")
@@ -172,7 +172,7 @@ def _newcomer_key(message: PublicMessage) -> bytes:
 def _joiner_key(message: PublicMessage) -> bytes:
     if message.content.content_type is not ContentType.COMMIT:
         raise PeerError("VAL-6.1-1", "this kind of sender must not send this content")
-    path = decode_commit(message.content.content).path
+    path = message.content.commit.path
     # "External Commits MUST contain a path field" (12.4.3.2)
     if path is None:
         raise PeerError("VAL-12.4.3.2-2", "an external commit lacks its path")

@@ -11,7 +11,7 @@ from crypto.errors import PeerError
 from crypto.mls import key_schedule, transcript
 from crypto.mls.applying import Applied, Change, Member, apply_proposals, member_at
 from crypto.mls.census import Census
-from crypto.mls.commit import Commit, decode_commit
+from crypto.mls.commit import Commit
 from crypto.mls.framing import (
     AuthenticatedContent,
     ContentType,
@@ -119,7 +119,7 @@ class _Received(Generic[G]):
             # the one that founds it anew would open it again.
             raise PeerError("VAL-12.4.2-4", "the group is being founded anew")
         opened = open_handshake(group, message, ContentType.COMMIT)
-        commit = decode_commit(opened.content.content)
+        commit = opened.content.commit
         sender = opened.content.sender
         if sender == Sender(SenderType.MEMBER, group.own_leaf):
             raise UnusablePath("own_commit", "a commit of this member is not staged but merged")
