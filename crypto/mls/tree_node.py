@@ -62,6 +62,11 @@ class LeafSlot:
         return 0 if self.node is None else 1
 
     @property
+    def reach(self) -> int:
+        """How many nodes its resolution has."""
+        return self.members
+
+    @property
     def key(self) -> bytes | None:
         """The encryption key that stands here, or None."""
         return None if self.node is None else self.node.encryption_key
@@ -80,7 +85,10 @@ class LeafSlot:
 
 @dataclass(slots=True, eq=False)
 class Branch:
-    """A parent with both subtrees: blank, or with a ParentNode. Assigned once, then only read."""
+    """A parent with both subtrees: blank, or with a ParentNode. Assigned once, then only read.
+
+    `members` is how many leaves below are not blank, `reach` how many nodes its resolution has.
+    """
 
     suite: Suite
     node: ParentNode | None
@@ -89,12 +97,17 @@ class Branch:
     level: int = field(init=False)
     first: int = field(init=False)
     members: int = field(init=False)
+    reach: int = field(init=False)
     _hash: bytes | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
         self.level = self.left.level + 1
         self.first = self.left.first
         self.members = self.left.members + self.right.members
+        if self.node is None:
+            self.reach = self.left.reach + self.right.reach
+        else:
+            self.reach = 1 + len(self.node.unmerged_leaves)
 
     @property
     def key(self) -> bytes | None:
@@ -161,6 +174,15 @@ def resolution(subtree: Subtree, *, excluded: frozenset[int] = frozenset()) -> l
         elif top.members:
             above += (top.right, top.left)
     return found
+
+
+def resolution_size(subtree: Subtree, *, excluded: frozenset[int] = frozenset()) -> int:
+    """How many nodes `resolution` gives, without visiting them.
+
+    Each excluded leaf is one of them: whoever was just added is unmerged at all parents above.
+    """
+    end = subtree.first + (1 << subtree.level)
+    return subtree.reach - sum(subtree.first <= leaf < end for leaf in excluded)
 
 
 def leaf_slot(subtree: Subtree, index: int) -> LeafSlot:

@@ -14,7 +14,7 @@ from crypto.mls.leaf_node import LeafNode
 from crypto.mls.parent_hash import path_nodes
 from crypto.mls.ratchet_tree import PathStep, RatchetTree
 from crypto.mls.suite import Suite
-from crypto.mls.tree_node import Subtree, resolution
+from crypto.mls.tree_node import Branch, Subtree, resolution, resolution_size
 
 _LABEL = "UpdatePathNode"
 
@@ -138,7 +138,7 @@ def check_ciphertext_counts(
     of the copath node (excluding new leaf nodes)" (7.6).
     """
     for step, node in zip(tree.filtered_path(leaf_index), path.nodes, strict=True):
-        receivers = len(resolution(step.copath, excluded=added))
+        receivers = resolution_size(step.copath, excluded=added)
         if receivers != len(node.encrypted_path_secrets):
             raise PeerError("VAL-7.6-2", "a path secret is sealed to a wrong number of nodes")
 
@@ -206,12 +206,19 @@ def _own_ciphertext(
     added: frozenset[int],
 ) -> tuple[int, HpkeCiphertext]:
     """The level of a node whose private key the receiver has, and what is sealed to it."""
-    receivers = resolution(step.copath, excluded=added)
-    for receiving, ciphertext in zip(receivers, node.encrypted_path_secrets, strict=True):
-        is_above = receiving.first <= receiver < receiving.first + (1 << receiving.level)
-        if is_above and receiving.level in private_keys:
-            return receiving.level, ciphertext
-    raise PeerError("VAL-7.5-2", "the path has nothing for this member")
+    place, subtree = 0, step.copath
+    while isinstance(subtree, Branch) and subtree.node is None:
+        if subtree.goes_right(receiver):
+            place += resolution_size(subtree.left, excluded=added)
+        subtree = subtree.towards(receiver)
+    unmerged: list[int] = []
+    if isinstance(subtree, Branch) and subtree.node is not None:
+        unmerged = [leaf for leaf in subtree.node.unmerged_leaves if leaf not in added]
+    if receiver in unmerged:
+        return 0, node.encrypted_path_secrets[place + 1 + unmerged.index(receiver)]
+    if subtree.level not in private_keys:
+        raise PeerError("VAL-7.5-2", "the path has nothing for this member")
+    return subtree.level, node.encrypted_path_secrets[place]
 
 
 def keys_still_valid(tree: RatchetTree, leaf_index: int, private_keys: PrivateKeys) -> PrivateKeys:

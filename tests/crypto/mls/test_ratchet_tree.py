@@ -9,7 +9,7 @@ from crypto.mls.codec import items, optional, u32, vector
 from crypto.mls.leaf_node import LeafNode, LeafNodeSource, sign_leaf
 from crypto.mls.ratchet_tree import RatchetTree
 from crypto.mls.suite import SUITE_1
-from crypto.mls.tree_node import ParentNode, changed_subtrees
+from crypto.mls.tree_node import ParentNode, changed_subtrees, resolution, resolution_size
 from crypto.mls.tree_object import missing_objects, object_children
 from tests.crypto.mls.clients import group_of, leaf_content, signing_key
 
@@ -74,6 +74,36 @@ def test_the_objects_of_a_change_complete_the_new_tree() -> None:
         objects.update(changed)
         assert missing_objects(tree.hash(), objects) == set()
         assert RatchetTree.from_objects(SUITE_1, tree.hash(), objects).encode() == tree.encode()
+
+
+def test_the_size_of_a_resolution_is_known_without_a_walk() -> None:
+    chooser = random.Random(7)
+    tree = _tree(20)
+    for number in range(60):
+        committer = chooser.choice([index for index, _ in tree.leaves()])
+        path = {level: ParentNode(bytes((number, level)) * 16) for level in range(1, 6)}
+        if chooser.random() < 0.5:
+            tree = tree.with_path(committer, _leaf(f"path{number}"), path)
+        elif tree.members > 8:
+            tree = tree.remove(committer)
+        tree, indexes = tree.add_all([_leaf(f"{number}/{n}") for n in range(chooser.randrange(4))])
+        added = frozenset(indexes)
+        for subtree in changed_subtrees(tree.root, None):
+            for excluded in (frozenset[int](), added):
+                found = resolution(subtree, excluded=excluded)
+                assert resolution_size(subtree, excluded=excluded) == len(found)
+
+
+def test_many_at_once_stand_where_they_would_one_after_another() -> None:
+    tree = _tree(9).remove(3).remove(6)
+    leaves = [_leaf(f"new{number}") for number in range(12)]
+    at_once, indexes = tree.add_all(leaves)
+    one_by_one, places = tree, []
+    for leaf in leaves:
+        one_by_one, place = one_by_one.add(leaf)
+        places.append(place)
+    assert (at_once.encode(), indexes) == (one_by_one.encode(), places)
+    assert tree.add_all([]) == (tree, [])
 
 
 def test_a_change_touches_only_its_path() -> None:
