@@ -24,10 +24,10 @@ from crypto.mls.group import (
     reinitialize,
     rows,
 )
-from crypto.mls.key_package import KeyPackage
+from crypto.mls.key_package import KeyPackage, LeafConfig
 from crypto.mls.proposals import Proposal, ReInit, Remove, resumption_psk
 from crypto.mls.psk import ResumptionUsage
-from crypto.mls.suite import SUITE_1
+from crypto.mls.suite import SUITE_1, SUITES, Suite
 from tests.crypto.mls.clients import (
     EXTENSION,
     add,
@@ -86,6 +86,22 @@ def test_a_group_is_founded_anew_with_all_its_members() -> None:
         assert not joined.is_closed
     new = commit.group.draft().finish(signer=signing_key("bob"))
     assert joined.stage(new.message).group is not None
+
+
+@pytest.mark.parametrize("suite", SUITES.values(), ids=lambda suite: suite.name)
+def test_a_group_moves_to_another_suite(suite: Suite) -> None:
+    old = _closed(ReInit(NEW_ID, 1, suite.number, ()))
+    configs = {
+        name: LeafConfig(suite.generate_signer(), Credential.basic(name.encode())) for name in old
+    }
+    own = {name: make_key_package(suite, configs[name]) for name in ("bob", "carol")}
+    made = reinitialize(old["alice"], _decoded(own), config=configs["alice"])
+    commit = made.finish(signer=configs["alice"].signer, tree_in_welcome=True)
+    bob, carol = (_join(commit, package, old[name]) for name, package in own.items())
+    assert bob.suite is suite
+    bob, message = bob.protect(b"over here", signer=configs["bob"].signer)
+    assert carol.unprotect(message)[1].data == b"over here"
+    assert from_rows(rows(carol)).epoch_authenticator == commit.group.epoch_authenticator
 
 
 def test_a_group_of_one_is_founded_anew_without_a_welcome() -> None:
