@@ -41,12 +41,12 @@ def _open_with(cipher: type[AESGCM] | type[ChaCha20Poly1305]) -> Operation:
 
 @dataclass(frozen=True, slots=True)
 class Aead:
-    """One row of the HPKE registry: `id` is its number there; AEAD.Nk and AEAD.Nn in bytes.
+    """One row of the HPKE registry: `aead_id` is its number there; AEAD.Nk and AEAD.Nn in bytes.
 
     `open` raises PeerError("decryption_failed") unless the whole tag is right.
     """
 
-    id: bytes
+    aead_id: bytes
     key_length: int
     nonce_length: int
     seal: Operation

@@ -64,7 +64,7 @@ class Hpke:
     _no_psk: bytes = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        suite_id = b"HPKE" + self.kem.suite_id + self.kdf.id + self.aead.id
+        suite_id = b"HPKE" + self.kem.suite_id + self.kdf.kdf_id + self.aead.aead_id
         object.__setattr__(self, "_prefix", b"HPKE-v1" + suite_id)
         mode_base = b"\x00"
         psk_id_hash = self.labeled_extract(b"", b"psk_id_hash", b"")

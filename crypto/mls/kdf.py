@@ -44,9 +44,9 @@ def _sha512(data: bytes) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Kdf:
-    """HKDF with a hash; `id` is its number in the HPKE registry, `length` KDF.Nh in bytes."""
+    """HKDF with a hash; `kdf_id` is its number in the HPKE registry, `length` KDF.Nh in bytes."""
 
-    id: bytes
+    kdf_id: bytes
     hash_name: str
     length: int
     hash: Callable[[bytes], bytes]

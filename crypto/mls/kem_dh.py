@@ -44,8 +44,8 @@ class DhKem(Generic[K]):
     hash_name: str
     secret_length: int
     private_length: int
-    _extract_prefix: bytes = field(init=False)
-    _expand_prefix: bytes = field(init=False)
+    _extract_prefix: bytes = field(init=False, repr=False)
+    _expand_prefix: bytes = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         prefix = b"HPKE-v1KEM" + self.suite_id

@@ -12,7 +12,7 @@ CIPHERS = {
     AES_256_GCM: AESGCM(bytes(range(32))),
     CHACHA20_POLY1305: ChaCha20Poly1305(bytes(range(32))),
 }
-AEADS = pytest.mark.parametrize("aead", CIPHERS, ids=lambda aead: aead.id.hex())
+AEADS = pytest.mark.parametrize("aead", CIPHERS, ids=lambda aead: aead.aead_id.hex())
 
 
 @AEADS
