@@ -30,7 +30,7 @@ class Capabilities:
     """Numbers of what a client supports; unknown ones are kept and ignored. Section 7.2."""
 
     versions: tuple[int, ...] = (MLS10,)
-    cipher_suites: tuple[int, ...] = (1,)
+    cipher_suites: tuple[int, ...] = ()
     extensions: tuple[int, ...] = ()
     proposals: tuple[int, ...] = ()
     credentials: tuple[int, ...] = (CredentialType.BASIC, CredentialType.X509)
