@@ -1,7 +1,7 @@
 """Runs official MLS test vectors: `python -m tests.mls_vectors DIR` checks every file found there.
 
-Never passes what it did not check: cases of other suites and files without a check are skipped,
-with the reason. Files are NAME.json or NAME.json.gz.
+A file is JSON, plain or gzip, of any name: its format is told by the fields of its cases. Never
+passes what it did not check: what has no known format or suite is skipped, with the reason.
 """
 
 import argparse
@@ -16,14 +16,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from crypto.errors import PeerError
 from crypto.mls.suite import SUITES
 from tests import vector_checks_bottom, vector_checks_top
+from tests.vector_format import Format
 
-CHECKS = {**vector_checks_bottom.CHECKS, **vector_checks_top.CHECKS}
+FORMATS = (*vector_checks_bottom.FORMATS, *vector_checks_top.FORMATS)
 _BESIDE_THE_REPOSITORY = Path(__file__).parents[2] / "shared" / "mls-vectors"
-# What broken code raises under a vector: no case may hide those after it.
-_FAULTS = (AssertionError, PeerError, LookupError, ValueError, TypeError, AttributeError)
+_GZIP = b"\x1f\x8b"
 
 
 @dataclass(slots=True)
@@ -48,22 +47,33 @@ def directory() -> Path:
     return Path(os.environ.get("MLS_VECTORS") or _BESIDE_THE_REPOSITORY)
 
 
-def files_in(folder: Path) -> dict[str, Path]:
-    """The vector files of a folder by their names without endings."""
-    found = [*folder.glob("*.json"), *folder.glob("*.json.gz")]
-    return {path.name.removesuffix(".gz").removesuffix(".json"): path for path in sorted(found)}
+def files_in(folder: Path) -> list[Path]:
+    """Every file in a folder and those below it, in order; a file stands for itself."""
+    if folder.is_file():
+        return [folder]
+    return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
-def load(path: Path) -> list[dict[str, Any]]:
-    """The cases of one file."""
+def load(path: Path) -> list[Any]:
+    """The cases of one file; ValueError or OSError when it is not whole JSON."""
     data = path.read_bytes()
-    text = gzip.decompress(data) if path.suffix == ".gz" else data
-    loaded = json.loads(text)
+    try:
+        text = gzip.decompress(data) if data.startswith(_GZIP) else data
+        loaded = json.loads(text)
+    except (EOFError, RecursionError) as error:
+        raise ValueError(f"{type(error).__name__} {error}") from None
     return loaded if isinstance(loaded, list) else [loaded]
 
 
+def format_of(case: object) -> Format | None:
+    """The format of a case, or None."""
+    if not isinstance(case, dict):
+        return None
+    return next((known for known in FORMATS if known.holds(case)), None)
+
+
 def reason_to_skip(case: Mapping[str, Any]) -> str | None:
-    """Why a case cannot be checked, or None."""
+    """Why a case of a known format cannot be checked, or None."""
     number = case.get("cipher_suite")
     if number is None or number in SUITES:
         return None
@@ -75,36 +85,52 @@ def _where(error: BaseException) -> str:
     return f"{type(error).__name__} {error} at {Path(frame.filename).name}:{frame.lineno}"
 
 
-def run(name: str, cases: list[dict[str, Any]]) -> Result:
-    """Check every case of the file of that name."""
+def run(cases: list[Any]) -> Result:
+    """Check every case, each by its own format."""
     result = Result()
-    check = CHECKS.get(name)
+    if not cases:
+        result.skips["there is no case in it"] += 1
     for number, case in enumerate(cases):
-        reason = "there is no check for this file" if check is None else reason_to_skip(case)
-        if check is None or reason is not None:
+        known = format_of(case)
+        reason = "its fields are of no known format" if known is None else reason_to_skip(case)
+        if known is None or reason is not None:
             result.skips[str(reason)] += 1
             continue
         try:
-            check(case)
-        except _FAULTS as error:
-            result.failures[f"case {number}: {_where(error)}"] += 1
+            known.check(case)
+        except Exception as error:  # whatever broken code raises: no case may hide those after it
+            result.failures[f"{known.name} case {number}: {_where(error)}"] += 1
         else:
             result.passed += 1
     return result
+
+
+def run_file(path: Path) -> Result:
+    """Check every case of a file; one that does not read is a failure if it should be JSON."""
+    try:
+        cases = load(path)
+    except (ValueError, OSError) as error:
+        result = Result()
+        is_json = {".json", ".gz"} & set(path.suffixes)
+        (result.failures if is_json else result.skips)[f"not JSON: {error}"] += 1
+        return result
+    return run(cases)
 
 
 def main(arguments: list[str]) -> int:
     """Print how each file went; 0 when nothing failed and something was checked."""
     parser = argparse.ArgumentParser(prog="python -m tests.mls_vectors", description=__doc__)
     parser.add_argument("folder", type=Path, nargs="?", default=directory())
-    files = files_in(parser.parse_args(arguments).folder)
-    results = {name: run(name, load(path)) for name, path in files.items()}
-    for name, result in results.items():
-        print("\n".join(result.lines(files[name].name)), flush=True)
-    if not any(result.passed for result in results.values()):
+    folder = parser.parse_args(arguments).folder
+    results = []
+    for path in files_in(folder):
+        name = path.name if path == folder else path.relative_to(folder).as_posix()
+        results.append(run_file(path))
+        print("\n".join(results[-1].lines(name)), flush=True)
+    if not any(result.passed for result in results):
         print("no vector was checked", file=sys.stderr)
         return 1
-    return 1 if any(result.failures for result in results.values()) else 0
+    return 1 if any(result.failures for result in results) else 0
 
 
 if __name__ == "__main__":

@@ -1,10 +1,6 @@
-"""What each official vector file below the group asks of us: one function a file.
-
-Never reads a file: tests/mls_vectors.py does. A check returns nothing or fails.
-"""
+"""What each official vector format below the group asks of us: one function a format."""
 
 from collections.abc import Callable
-from typing import Any
 
 from crypto.errors import PeerError, UsageError
 from crypto.mls import (
@@ -29,14 +25,9 @@ from crypto.mls.group_context import GroupContext
 from crypto.mls.psk import ExternalPskId, psk_secret
 from crypto.mls.suite import Suite, suite_by_number
 from crypto.mls.tree_math import LeafIndex, NodeIndex
+from tests.vector_format import Case, format_of, private_key
 
-Case = dict[str, Any]
 _hex = bytes.fromhex
-
-
-def private_key(suite: Suite, given: str) -> bytes:
-    """A private key of a case, whole: some generators leave out the leading zeros of a number."""
-    return _hex(given).rjust(suite.hpke.kem.private_length, b"\x00")
 
 
 def _or_none(call: Callable[..., int], *arguments: int) -> int | None:
@@ -294,13 +285,15 @@ def _private_cases(keys: _Protection, kind: ContentType, raw: bytes, *, given: b
         raise AssertionError("a damaged PrivateMessage was opened")
 
 
-CHECKS: dict[str, Callable[[Case], None]] = {
-    "tree-math": tree_math_case,
-    "deserialization": deserialization_case,
-    "crypto-basics": crypto_basics_case,
-    "secret-tree": secret_tree_case,
-    "key-schedule": key_schedule_case,
-    "psk_secret": psk_secret_case,
-    "transcript-hashes": transcript_hashes_case,
-    "message-protection": message_protection_case,
-}
+FORMATS = (
+    format_of("tree-math", "n_leaves n_nodes root", tree_math_case),
+    format_of("deserialization", "vlbytes_header length", deserialization_case),
+    format_of("crypto-basics", "ref_hash sign_with_label encrypt_with_label", crypto_basics_case),
+    format_of("secret-tree", "sender_data encryption_secret leaves", secret_tree_case),
+    format_of("key-schedule", "initial_init_secret epochs", key_schedule_case),
+    format_of("psk_secret", "psks psk_secret", psk_secret_case),
+    format_of(
+        "transcript-hashes", "authenticated_content confirmation_key", transcript_hashes_case
+    ),
+    format_of("message-protection", "proposal_pub commit_pub application", message_protection_case),
+)

@@ -77,11 +77,9 @@ class KeyPackage:
         if self.leaf_node.content.source != LeafNodeSource.KEY_PACKAGE:
             raise PeerError("VAL-7.3-7", "the leaf was not made for a key package")
         check_leaf_alone(suite, self.leaf_node)
-        # "Extensions included in the extensions or leaf_node.extensions fields MUST be included in
-        # the leaf_node.capabilities field" (10)
-        claimed = DEFAULT_EXTENSION_TYPES.union(self.leaf_node.capabilities.extensions)
-        if any(extension.type not in claimed for extension in self.extensions):
-            raise PeerError("VAL-10-3", "the leaf does not support the package's extensions")
+        # "unknown extensions in KeyPackage.extensions MUST be ignored" (10): that the leaf claims
+        # them is asked of who makes the package, as 13.5 shows for GREASE values.
+        #
         # "The value for init_key MUST be a public key for the asymmetric encryption scheme" (10)
         try:
             suite.check_encryption_key(self.init_key)

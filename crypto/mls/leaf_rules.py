@@ -14,7 +14,7 @@ def check_leaf_alone(
 ) -> None:
     """Check keys, capabilities, extensions and signature of a leaf; PeerError names the rule."""
     _check_keys(suite, leaf)
-    _check_capabilities(suite, leaf)
+    _check_capabilities(leaf)
     try:
         leaf.verify(suite, group_id=group_id, leaf_index=leaf_index)
     except PeerError:
@@ -30,10 +30,12 @@ def _check_keys(suite: Suite, leaf: LeafNode) -> None:
         raise PeerError("VAL-5.1.1-1", "a key of the leaf is unusable") from None
 
 
-def _check_capabilities(suite: Suite, leaf: LeafNode) -> None:
+def _check_capabilities(leaf: LeafNode) -> None:
     capabilities = leaf.capabilities
-    if MLS10 not in capabilities.versions or suite.number not in capabilities.cipher_suites:
-        raise PeerError("VAL-7.2-2", "the leaf does not support its own version and suite")
+    # That the suite is listed too is asked of who makes a leaf (7.2), not of who validates one:
+    # its keys are of the suite, and there are clients that support one which they do not list.
+    if MLS10 not in capabilities.versions:
+        raise PeerError("VAL-7.2-2", "the leaf does not support its own version")
     # "the credential type used in the LeafNode MUST be included in the credentials field" (7.2)
     if leaf.credential.type not in capabilities.credentials:
         raise PeerError("VAL-7.2-3", "the leaf does not support its own credential type")

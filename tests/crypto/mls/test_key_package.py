@@ -8,7 +8,7 @@ from crypto.errors import PeerError, UsageError
 from crypto.mls.extensions import Extension
 from crypto.mls.framing import WireFormat, wrap
 from crypto.mls.key_package import KeyPackage, OwnKeyPackage, make_key_package, validate
-from crypto.mls.leaf_node import LeafNodeSource, sign_leaf
+from crypto.mls.leaf_node import LeafNodeSource, Lifetime, sign_leaf
 from crypto.mls.messages import decode_message, encode_message
 from crypto.mls.suite import SUITE_1
 from tests.crypto.mls.clients import EXTENSION, config, key_package, leaf_content, signing_key
@@ -46,14 +46,21 @@ def test_a_key_package_needs_a_leaf_of_its_own() -> None:
     assert _refused(signed_key_package(leaf, signing_key("alice"))) == "VAL-7.3-7"
 
 
-def test_a_key_package_carries_only_extensions_that_its_leaf_claims() -> None:
+def test_extensions_of_a_key_package_that_nobody_knows_are_ignored() -> None:
     own = make_key_package(SUITE_1, config("alice"))
     leaf = KeyPackage.decode(own.encoded).leaf_node
-    signer = signing_key("alice")
-    claimed, other = Extension(EXTENSION, b"x"), Extension(0xF00D, b"x")
-    validate(signed_key_package(leaf, signer, [claimed]), now_s=0, max_lifetime_s=2**64)
-    package = signed_key_package(leaf, signer, [claimed, other])
-    assert _refused(package, now_s=0, max_lifetime_s=2**64) == "VAL-10-3"
+    claimed, grease = Extension(EXTENSION, b"x"), Extension(0x3A3A, b"x")
+    package = signed_key_package(leaf, signing_key("alice"), [claimed, grease])
+    validate(package, now_s=0, max_lifetime_s=2**64)
+
+
+def test_a_leaf_need_not_list_the_suite_that_its_keys_are_of() -> None:
+    content = leaf_content("alice", LeafNodeSource.KEY_PACKAGE)
+    silent = replace(content.capabilities, cipher_suites=(2, 3))
+    changed = replace(content, capabilities=silent, lifetime=Lifetime(0, 100))
+    leaf = sign_leaf(SUITE_1, changed, signer=signing_key("alice"))
+    package = signed_key_package(leaf, signing_key("alice"))
+    validate(package, now_s=0, max_lifetime_s=100)
 
 
 def test_a_key_package_of_an_unknown_suite_is_refused() -> None:

@@ -118,8 +118,6 @@ WRONG = [
         lambda content, _: replace(content, signature_key=b"short"),
         _claiming(b"short"),
     ),
-    Wrong("VAL-7.2-2", lambda content, _: _capable(content, cipher_suites=(2, 3))),
-    Wrong("VAL-7.2-2", lambda content, _: _capable(content, cipher_suites=())),
     Wrong("VAL-7.2-2", lambda content, _: _capable(content, versions=())),
     Wrong("VAL-7.2-2", lambda content, _: _capable(content, versions=(2,))),
     Wrong("VAL-7.2-3", lambda content, _: _capable(content, credentials=(2,))),
