@@ -1,14 +1,17 @@
 # Sotto: `make chat` to talk, `make test` to test. Everything else is beside the point.
-# Everything that is made here lies in .venv (the environment) and .sotto (the local relay's data).
+# Everything that is made here lies in .venv and .venv-fuzz (the environments), .cache (what fuzzing
+# found) and .sotto (the local relay's data).
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 RUNTIME := $(VENV)/.runtime
 DEV := $(VENV)/.dev
+FUZZ := .venv-fuzz
+SECONDS ?= 20
 export SOTTO_DATA ?= $(CURDIR)/.sotto/relay
 
-.PHONY: help chat stop test demo check guards lock bench clean format
+.PHONY: help chat stop test demo check guards fuzz lock bench clean format
 
 help:
 	@echo "make chat    make the environment, start a relay here if none runs, open the client"
@@ -17,8 +20,9 @@ help:
 	@echo "make demo    the main job without a terminal: a conversation, what the relay stored, kick, ban"
 	@echo "make check   format, lint, types, imports"
 	@echo "make guards  take each guard out in turn: its attack test must then fail"
+	@echo "make fuzz    hostile bytes for every decoder and for a group, SECONDS=$(SECONDS) each"
 	@echo "make bench   measure; prints numbers"
-	@echo "make lock    requirements.txt and requirements-dev.txt anew from pyproject.toml"
+	@echo "make lock    every requirements file anew from pyproject.toml"
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3,11) <= sys.version_info[:2] < (3,15))' || { echo "Sotto needs Python 3.11 to 3.14; say which with: make PYTHON=python3.12 chat"; exit 1; }
@@ -48,6 +52,19 @@ test: $(DEV)
 guards: $(DEV)
 	@$(BIN)/python -m tests.guards --unit
 
+# In an environment of its own, since the fuzzer has no packages for some Pythons and systems.
+$(FUZZ)/.ready: requirements-fuzz.txt | $(VENV)/bin/python
+	@$(PYTHON) -m venv $(FUZZ)
+	@$(FUZZ)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary atheris -r requirements-fuzz.txt
+	@touch $@
+
+fuzz: $(VENV)/bin/python
+	@if $(MAKE) --quiet --no-print-directory $(FUZZ)/.ready; then \
+	  for target in decoders process; do \
+	    $(FUZZ)/bin/python -m tests.fuzz.run $$target -max_total_time=$(SECONDS) -timeout=20 -verbosity=0 -print_final_stats=1 || exit 1; \
+	  done; \
+	else echo "make fuzz: skipped, atheris cannot be installed for this Python and system"; fi
+
 check: $(DEV)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -64,6 +81,7 @@ bench: $(DEV)
 lock: $(DEV)
 	$(BIN)/uv pip compile --universal --generate-hashes --python-version 3.11 -q pyproject.toml -o requirements.txt
 	$(BIN)/uv pip compile --universal --generate-hashes --python-version 3.11 -q pyproject.toml --group dev -o requirements-dev.txt
+	$(BIN)/uv pip compile --universal --generate-hashes --python-version 3.11 -q -c requirements.txt pyproject.toml --group fuzz -o requirements-fuzz.txt
 
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(FUZZ) .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

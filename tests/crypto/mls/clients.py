@@ -23,6 +23,7 @@ from crypto.mls.group import (
     make_key_package,
     open_welcome,
 )
+from crypto.mls.hpke import Random
 from crypto.mls.key_package import KeyPackage
 from crypto.mls.leaf_node import Capabilities, LeafContent, LeafNodeSource
 from crypto.mls.proposal_rules import ResolvedProposal
@@ -152,17 +153,18 @@ def forged(
     spoil: Callable[[UpdatePath], UpdatePath] | None = None,
     psk_secret: bytes = bytes(32),
     seals_other_secrets: bool = False,
+    random: Random = os.urandom,
 ) -> OwnCommit[Group]:
     """A Commit of a member that checks nothing."""
     base = replace(Base.of(group), census=Blind())
     signer = signing_key(name)
     leaf = None
     if with_path:
-        private, public = SUITE_1.generate_key_pair()
+        private, public = SUITE_1.generate_key_pair(random=random)
         content = content or replace(leaf_content(name), encryption_key=public)
         leaf = NewLeaf(group.own_leaf, private, content, leaf_signer or signer)
     draft = _unchecked(base, resolved, leaf, group.own_leaf, psk_secret)
-    return Forger(draft, signer, os.urandom, spoil, seals_other_secrets).own_commit(b"", (), ())
+    return Forger(draft, signer, random, spoil, seals_other_secrets).own_commit(b"", (), ())
 
 
 def forged_from_outside(
@@ -173,18 +175,21 @@ def forged_from_outside(
     content: LeafContent | None = None,
     leaf_signer: Signer | None = None,
     references: Sequence[ResolvedProposal] = (),
+    spoil: Callable[[UpdatePath], UpdatePath] | None = None,
+    psk_secret: bytes = bytes(32),
+    random: Random = os.urandom,
 ) -> OwnCommit[Group]:
     """A Commit of a joiner that checks nothing."""
     base = replace(base, census=Blind())
     sender = Sender(SenderType.NEW_MEMBER_COMMIT)
     resolved = [*references, *(ResolvedProposal(proposal, sender) for proposal in proposals)]
     index = apply_proposals(base.tree, base.context.extensions, resolved).tree.next_free()
-    private, public = SUITE_1.generate_key_pair()
+    private, public = SUITE_1.generate_key_pair(random=random)
     content = content or replace(leaf_content(name), encryption_key=public)
     leaf = NewLeaf(index, private, content, leaf_signer or signing_key(name))
     signer = real_signer(name, content, leaf_signer)
-    draft = _unchecked(base, resolved, leaf, index, bytes(32))
-    return Finishing(draft, signer, os.urandom).own_commit(b"", (), ())
+    draft = _unchecked(base, resolved, leaf, index, psk_secret)
+    return Forger(draft, signer, random, spoil).own_commit(b"", (), ())
 
 
 def _unchecked(
