@@ -67,10 +67,12 @@ def next_epoch_rows(
 ) -> dict[str, bytes]:
     """The rows of the epoch that a Commit opens, from `changed_rows` of when it was made.
 
-    Messages may have moved the ratchets of `stored` since: nothing of them goes on.
+    Messages may have moved the ratchets of `stored` since, and proposals may have come: nothing of
+    them goes on.
     """
     size = _RATCHETS + secret_tree.SIZE_ROW
     rows = {name: row for name, row in stored.items() if name == size or not _is_ratchet(name)}
+    rows[PENDING] = items(())
     rows.update(put)
     for name in gone:
         rows.pop(name, None)
