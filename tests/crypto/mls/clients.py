@@ -57,9 +57,16 @@ def relay_extension() -> Extension:
     return external_senders_extension([ExternalSender(RELAY.public, Credential.basic(b"relay"))])
 
 
-def founded(name: str = "alice", extensions: Sequence[Extension] = ()) -> Group:
-    extensions = (relay_extension(), *extensions)
-    return create(suite=SUITE_1, group_id=b"g" * 32, config=config(name), extensions=extensions)[0]
+def founded(
+    name: str = "alice", extensions: Sequence[Extension] = (), *, random: Random = os.urandom
+) -> Group:
+    return create(
+        suite=SUITE_1,
+        group_id=b"g" * 32,
+        config=config(name),
+        extensions=(relay_extension(), *extensions),
+        random=random,
+    )[0]
 
 
 def objects(group: Group) -> Mapping[bytes, bytes]:

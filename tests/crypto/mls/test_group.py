@@ -1,4 +1,4 @@
-"""What a group's face promises, one promise at a time; test_worlds.py mixes them."""
+"""What a group's face promises, one promise at a time; test_state_machine.py mixes them."""
 
 import pytest
 
@@ -10,7 +10,6 @@ from crypto.mls.group import (
     InvalidCommit,
     StagedCommit,
     UnusablePath,
-    changed_rows,
     create,
     external_draft,
     from_rows,
@@ -233,18 +232,6 @@ def test_a_damaged_depth_builds_no_giant_tree() -> None:
     with pytest.raises(PeerError) as found:
         from_rows(stored | {"epoch": epoch[:at] + b"\x20" + epoch[at + 1 :]})
     assert found.value.code == "malformed"
-
-
-def test_a_message_changes_a_few_rows_however_large_the_group() -> None:
-    members = group_of(*(f"m{number}" for number in range(33)))
-    first, message = members["m0"].protect(b"1", signer=signing_key("m0"))
-    second, _ = first.protect(b"2", signer=signing_key("m0"))
-    put, gone = changed_rows(first, second)
-    assert (len(put), len(gone)) == (1, 0)
-    reader, _ = members["m32"].unprotect(message)
-    put, gone = changed_rows(members["m32"], reader)
-    assert len(put) < 12
-    assert len(gone) < 12
 
 
 def test_a_repr_shows_no_secret() -> None:
