@@ -20,6 +20,8 @@ T = TypeVar("T")
 # What decoders and rules take for borders: vector headers, types, indexes, the widths of integers.
 _BORDERS = (0, 1, 2, 3, 7, 8, 0x3F, 0x40, 0x7F, 0x80, 0xFF, 0xFFFF, 2**31, 2**32 - 1, 2**64 - 1)
 _LONGEST_RUN = 40
+# Fields that repeat what stands in others.
+_DERIVED = frozenset({"encoded", "said"})
 
 
 class Choices:
@@ -93,11 +95,9 @@ def mutated(value: T, choices: Choices) -> T:
 def _mutated(value: Any, choices: Choices) -> Any:
     if isinstance(value, LeafNode):
         return encoded_anew(_with_a_field(value, choices, ("content", "signature")))
-    if isinstance(value, KeyPackage):
-        names = tuple(f.name for f in fields(value) if f.name != "encoded")
-        return encoded_anew(_with_a_field(value, choices, names))
     if is_dataclass(value) and fields(value):
-        return _with_a_field(value, choices, tuple(f.name for f in fields(value)))
+        names = tuple(f.name for f in fields(value) if f.init and f.name not in _DERIVED)
+        return encoded_anew(_with_a_field(value, choices, names))
     return _of_kind(value)(value, choices)
 
 

@@ -7,6 +7,7 @@ or the corpus would mean something else.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache, partial
 from typing import Any
 
@@ -48,7 +49,7 @@ from crypto.mls.messages import decode_message, encode_message
 from crypto.mls.proposals import decode_proposal, encode_proposal
 from crypto.mls.psk import read_psk_id
 from crypto.mls.ratchet_tree import RatchetTree
-from crypto.mls.suite import SUITE_1
+from crypto.mls.suite import SUITE_1, SUITES, Signer
 from crypto.mls.tree_node import read_parent_node
 from crypto.mls.tree_object import missing_objects, object_children
 from crypto.mls.welcome import (
@@ -59,7 +60,7 @@ from crypto.mls.welcome import (
     read_group_secrets,
 )
 from tests.fuzz.choices import Choices, edited, encoded_anew
-from tests.fuzz.world import world
+from tests.fuzz.world import seeded, world
 from wire.codec import decode_from_relay, decode_request
 from wire.codec import encode as encode_frame
 from wire.emails import canonical_email
@@ -197,6 +198,40 @@ def _der(data: bytes) -> None:
     reader.done()
 
 
+@cache
+def suite_keys(number: int) -> tuple[Signer, bytes, bytes]:
+    """A signer and an encryption key pair, private and public, of the suite."""
+    suite, rng = SUITES[number], seeded(number)
+    return suite.generate_signer(random=rng), *suite.generate_key_pair(random=rng)
+
+
+def _primitive(data: bytes) -> None:
+    """The second byte chooses the suite, the third what the others are to it."""
+    choices = Choices(data)
+    suite = choices.one_of(tuple(SUITES.values()))
+    signer, private, _ = suite_keys(suite.number)
+    match choices.below(5):
+        case 0:
+            key = choices.rest()
+            suite.check_signature_key(key)
+            with suppress(PeerError):
+                suite.verify_with_label(key, "label", b"content", signer.sign(b"content"))
+        case 1:
+            suite.verify_with_label(signer.public, "label", b"content", choices.rest())
+        case 2:
+            key = choices.rest()
+            suite.check_encryption_key(key)
+            suite.encrypt_with_label(key, "label", context=b"", plaintext=b"", random=seeded(1))
+        case 3:
+            kem_output = choices.take(choices.below(2048))
+            suite.decrypt_with_label(
+                private, "label", context=b"", kem_output=kem_output, ciphertext=choices.rest()
+            )
+        case _:
+            key, nonce = bytes(suite.key_length), bytes(suite.nonce_length)
+            suite.open(key, nonce, aad=b"", data=choices.rest())
+
+
 def _text(parse: Callable[[str], object], data: bytes) -> None:
     parse(data.decode("utf-8", "replace"))
 
@@ -259,6 +294,7 @@ DECODERS: tuple[tuple[str, Decoder], ...] = (
     ("fingerprint", partial(_text, parse_fingerprint)),
     ("name", partial(_text, canonical_name)),
     ("email", partial(_text, canonical_email)),
+    ("primitive of a suite", _primitive),
 )
 
 

@@ -5,20 +5,15 @@ Every key of every member is here, so nothing that a fuzzer changes stops at a s
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import cache
 from typing import TypeVar, cast
 
 from crypto.errors import PeerError
 from crypto.mls.commit import UpdatePath, decode_commit
-from crypto.mls.framing import (
-    Sender,
-    SenderType,
-    member,
-)
+from crypto.mls.framing import WireFormat, member
 from crypto.mls.group import Group, OwnCommit, external_draft
-from crypto.mls.group_state import combined_psks
 from crypto.mls.key_package import SIGN_LABEL, KeyPackage
 from crypto.mls.leaf_node import LeafContent, LeafNode, LeafNodeSource, sign_leaf
 from crypto.mls.proposal_rules import ResolvedProposal
@@ -33,7 +28,8 @@ from crypto.mls.proposals import (
     UnknownProposal,
     Update,
 )
-from crypto.mls.psk import ExternalPskId, ResumptionPskId, ResumptionUsage
+from crypto.mls.psk import ExternalPskId, PskId, ResumptionPskId, ResumptionUsage
+from crypto.mls.psk_lookup import combined_psks
 from crypto.mls.suite import SUITE_1, Signer
 from crypto.mls.tree_node import Branch, Subtree
 from tests.crypto.mls.clients import (
@@ -173,12 +169,16 @@ def _resolved(group: Group, choices: Choices) -> list[ResolvedProposal]:
     return resolved
 
 
-def psk_secret_of(group: Group | None, resolved: list[ResolvedProposal]) -> bytes:
-    wanted = [one.proposal.psk for one in resolved if isinstance(one.proposal, PreSharedKey)]
+def psk_secret_of(psks: Iterable[PskId], *states: Group) -> bytes:
+    """What these keys give, or what none gives when one is unknown."""
     try:
-        return combined_psks(SUITE_1, wanted, PSKS, state=group)
+        return combined_psks(SUITE_1, psks, PSKS, states=states)
     except PeerError:
-        return bytes(32)
+        return SUITE_1.zero
+
+
+def _psks(proposals: Iterable[Proposal]) -> list[PskId]:
+    return [one.psk for one in proposals if isinstance(one, PreSharedKey)]
 
 
 def _path_leaf(name: str, choices: Choices) -> LeafContent:
@@ -207,8 +207,9 @@ def commit(members: dict[str, Group], name: str, choices: Choices) -> OwnCommit[
         content=content,
         leaf_signer=signer_of(content.signature_key),
         spoil=spoil,
-        psk_secret=psk_secret_of(group, resolved),
+        psk_secret=psk_secret_of(_psks(one.proposal for one in resolved), group),
         seals_other_secrets=choices.rarely(),
+        wire_format=choices.one_of((WireFormat.PRIVATE_MESSAGE, WireFormat.PUBLIC_MESSAGE)),
         random=seeded(choices.byte()),
     )
 
@@ -247,7 +248,6 @@ def commit_from_outside(group: Group, choices: Choices) -> OwnCommit[Group]:
     def spoil(path: UpdatePath) -> UpdatePath:
         return changed(path, choices, group, right.own_leaf) if spoils else path
 
-    sender = Sender(SenderType.NEW_MEMBER_COMMIT)
     return forged_from_outside(
         right.base,
         "grace",
@@ -255,6 +255,6 @@ def commit_from_outside(group: Group, choices: Choices) -> OwnCommit[Group]:
         content=content,
         leaf_signer=signer_of(content.signature_key),
         spoil=spoil,
-        psk_secret=psk_secret_of(None, [ResolvedProposal(one, sender) for one in proposals]),
+        psk_secret=psk_secret_of(_psks(proposals)),
         random=rng,
     )

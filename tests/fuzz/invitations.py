@@ -12,14 +12,11 @@ from crypto.mls import key_schedule
 from crypto.mls.codec import items, optional
 from crypto.mls.commit import HpkeCiphertext
 from crypto.mls.extensions import Extension, ExtensionType
-from crypto.mls.framing import Sender, SenderType
 from crypto.mls.group import Group, OwnCommit, OwnKeyPackage, open_welcome
 from crypto.mls.group_state import epoch_of_joiner
 from crypto.mls.key_package import KeyPackage
 from crypto.mls.leaf_node import LeafNode
-from crypto.mls.proposal_rules import ResolvedProposal
-from crypto.mls.proposals import Add, PreSharedKey, external_psk
-from crypto.mls.psk import PskId
+from crypto.mls.proposals import Add, external_psk
 from crypto.mls.ratchet_tree import RatchetTree
 from crypto.mls.suite import SUITE_1
 from crypto.mls.tree_node import ParentNode
@@ -40,9 +37,11 @@ from tests.fuzz.world import PSK_ID, PSKS, seeded, world
 
 def tree(group: Group, choices: Choices) -> RatchetTree:
     """The group's tree with a few nodes changed and their leaves signed again."""
-    nodes = tuple(one.node for one in subtrees(group.tree.root))
+    nodes = [one.node for one in subtrees(group.tree.root)]
     for _ in range(choices.below(4)):
-        nodes = mutated(nodes, choices)
+        place = choices.below(len(nodes))
+        others = [None, nodes[place], nodes[place - 2], mutated(nodes[place], choices)]
+        nodes[place] = choices.one_of(others)
     places = [
         node if choices.rarely() else signed_anew(node, group.group_id, place // 2)
         for place, node in enumerate(nodes)
@@ -95,7 +94,7 @@ def welcome(choices: Choices) -> tuple[bytes, OwnKeyPackage, RatchetTree]:
     for _ in range(choices.below(3)):
         secrets = mutated(secrets, choices)
     info = group_info(info, shown, choices)
-    psk_secret = psk_secret_of(None, [_by_grace(psk) for psk in secrets.psks])
+    psk_secret = psk_secret_of(secrets.psks, *earlier())
     joiner = secrets.joiner_secret
     if not choices.rarely():
         context = info.group_context
@@ -104,8 +103,9 @@ def welcome(choices: Choices) -> tuple[bytes, OwnKeyPackage, RatchetTree]:
     return _sealed_welcome(own, info, secrets, psk_secret, choices), own, shown
 
 
-def _by_grace(psk: PskId) -> ResolvedProposal:
-    return ResolvedProposal(PreSharedKey(psk), Sender(SenderType.NEW_MEMBER_COMMIT))
+def earlier() -> tuple[Group, ...]:
+    """States of groups that the newcomer might have to follow on from."""
+    return (world().members["bob"],)
 
 
 def _sealed_welcome(

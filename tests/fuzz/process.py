@@ -215,7 +215,8 @@ def _welcome(choices: Choices) -> None:
         message, own, tree = invitations.welcome(choices)
 
     def join() -> Group:
-        opened = open_welcome(message, {own.reference: own}, psks=PSKS)
+        earlier = invitations.earlier()
+        opened = open_welcome(message, {own.reference: own}, psks=PSKS, earlier=earlier)
         return opened.join(tree)
 
     joined = _refused_or(join)

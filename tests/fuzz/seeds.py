@@ -48,12 +48,12 @@ from crypto.mls.proposals import (
 )
 from crypto.mls.psk import ExternalPskId, ResumptionPskId, ResumptionUsage
 from crypto.mls.ratchet_tree import RatchetTree
-from crypto.mls.suite import SUITE_1
+from crypto.mls.suite import SUITE_1, SUITES
 from crypto.mls.tree_math import LeafIndex
 from crypto.mls.tree_node import Branch, ParentNode, Subtree
 from crypto.mls.welcome import GroupSecrets
 from tests.crypto.mls.clients import RELAY, signing_key
-from tests.fuzz.decoders import DER_TAGS, root_certificate, root_key
+from tests.fuzz.decoders import DER_TAGS, root_certificate, root_key, suite_keys
 from tests.fuzz.world import seeded, world
 from wire.codec import encode as encode_frame
 from wire.entry import EntryData, RemovalData, encode_data
@@ -137,7 +137,23 @@ def seeds() -> dict[str, tuple[bytes, ...]]:
         "server": (b"chat.example.org:5000",),
         "name": (b"Alice",),
         "email": (b"alice@example.org",),
+        "primitive of a suite": tuple(_primitives()),
     }
+
+
+def _primitives() -> Iterator[bytes]:
+    """For each suite a signature key, a signature, an encryption key, and two ciphertexts."""
+    for place, suite in enumerate(SUITES.values()):
+        signer, _, public = suite_keys(suite.number)
+        signature = suite.sign_with_label(signer, "label", b"content")
+        kem_output, ciphertext = suite.encrypt_with_label(
+            public, "label", context=b"", plaintext=b"secret", random=seeded(6)
+        )
+        key, nonce = bytes(suite.key_length), bytes(suite.nonce_length)
+        opened = suite.seal(key, nonce, aad=b"", data=b"secret")
+        length = len(kem_output).to_bytes(2)
+        contents = (signer.public, signature, public, length + kem_output + ciphertext, opened)
+        yield from (bytes((place, case)) + data for case, data in enumerate(contents))
 
 
 def _contents(commit: bytes) -> list[AuthenticatedContent]:

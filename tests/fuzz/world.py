@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from crypto.mls.extensions import Extension
-from crypto.mls.external_proposal import external_remove
+from crypto.mls.external_proposal import external_remove, new_member_proposal
 from crypto.mls.group import Group, OwnCommit, OwnKeyPackage, create, make_key_package, open_welcome
 from crypto.mls.hpke import Random
 from crypto.mls.proposals import Proposal, Remove, external_psk
@@ -19,7 +19,7 @@ from tests.crypto.mls.clients import EXTENSION, RELAY, add, config, relay_extens
 
 PSK_ID, PSK = b"password 1", b"\x07" * 32
 PSKS = {PSK_ID: PSK}
-NAMES = ("alice", "bob", "carol", "dora", "erin", "frank", "grace")
+NAMES = ("alice", "bob", "carol", "dora", "erin", "frank", "grace", "heidi")
 
 
 def seeded(seed: int) -> Random:
@@ -48,8 +48,8 @@ def world() -> World:
     members = _after(members, "erin", {}, [Remove(2)], rng=rng)
     members = _after(members, "bob", _adds("frank", "carol", rng=rng), rng=rng, path=False)
     members = _after(members, "carol", {}, [external_psk(SUITE_1, PSK_ID, random=rng)], rng=rng)
-    newcomers = {name: make_key_package(SUITE_1, config(name), random=rng) for name in ("grace",)}
-    return World(members, _pending(members, newcomers["grace"], rng), newcomers)
+    newcomers = {name: make_key_package(SUITE_1, config(name), random=rng) for name in NAMES[-2:]}
+    return World(members, _pending(members, newcomers, rng), newcomers)
 
 
 def _adds(*names: str, rng: Random) -> dict[str, OwnKeyPackage]:
@@ -81,15 +81,16 @@ def _after(
     return after
 
 
-def _pending(members: dict[str, Group], newcomer: OwnKeyPackage, rng: Random) -> dict[str, Group]:
-    """The same epoch after an Update, an Add and a Remove that the relay asked for."""
+def _pending(
+    members: dict[str, Group], newcomers: dict[str, OwnKeyPackage], rng: Random
+) -> dict[str, Group]:
+    """The same epoch after an Update, an Add, a relay's Remove and a newcomer's own Add."""
     after = dict(members)
-    messages: list[tuple[str, bytes]] = []
     carol, erin, alice = signing_key("carol"), signing_key("erin"), members["alice"]
     after["carol"], update = after["carol"].propose_update(
         config("carol"), signer=carol, random=rng
     )
-    after["erin"], joining = after["erin"].propose(add(newcomer), signer=erin, random=rng)
+    after["erin"], joining = after["erin"].propose(add(newcomers["grace"]), signer=erin, random=rng)
     removal = external_remove(
         suite=SUITE_1,
         group_id=alice.group_id,
@@ -98,7 +99,15 @@ def _pending(members: dict[str, Group], newcomer: OwnKeyPackage, rng: Random) ->
         authenticated_data=b"the order",
         signer=RELAY,
     )
-    messages = [("carol", update), ("erin", joining), ("", removal)]
+    asking = new_member_proposal(
+        add(newcomers["heidi"]).key_package,
+        suite=SUITE_1,
+        group_id=alice.group_id,
+        epoch=alice.epoch,
+        authenticated_data=b"",
+        signer=signing_key("heidi"),
+    )
+    messages = [("carol", update), ("erin", joining), ("", removal), ("", asking)]
     for sender, message in messages:
         for name in after:
             if name != sender:

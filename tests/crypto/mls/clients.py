@@ -14,7 +14,7 @@ from crypto.mls.commit import UpdatePath
 from crypto.mls.credential import Credential
 from crypto.mls.drafting import Base, Draft, Finishing, NewLeaf, OwnCommit
 from crypto.mls.extensions import Extension, ExternalSender, external_senders_extension
-from crypto.mls.framing import Sender, SenderType, member
+from crypto.mls.framing import Sender, SenderType, WireFormat, member
 from crypto.mls.group import (
     Group,
     LeafConfig,
@@ -160,6 +160,7 @@ def forged(
     spoil: Callable[[UpdatePath], UpdatePath] | None = None,
     psk_secret: bytes = bytes(32),
     seals_other_secrets: bool = False,
+    wire_format: WireFormat = WireFormat.PRIVATE_MESSAGE,
     random: Random = os.urandom,
 ) -> OwnCommit[Group]:
     """A Commit of a member that checks nothing."""
@@ -171,7 +172,8 @@ def forged(
         content = content or replace(leaf_content(name), encryption_key=public)
         leaf = NewLeaf(group.own_leaf, private, content, leaf_signer or signer)
     draft = _unchecked(base, resolved, leaf, group.own_leaf, psk_secret)
-    return Forger(draft, signer, random, spoil, seals_other_secrets).own_commit(b"", (), ())
+    forger = Forger(draft, signer, random, spoil, seals_other_secrets)
+    return forger.own_commit(b"", (), (), wire_format=wire_format)
 
 
 def forged_from_outside(

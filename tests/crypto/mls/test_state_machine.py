@@ -22,19 +22,18 @@ from hypothesis.stateful import (
 
 from crypto.errors import UsageError
 from crypto.mls.extensions import Extension
-from crypto.mls.external_proposal import external_remove
+from crypto.mls.external_proposal import external_remove, new_member_proposal
 from crypto.mls.group import Draft, Group
 from crypto.mls.proposals import (
     GroupContextExtensions,
-    PreSharedKey,
     Proposal,
     Remove,
     external_psk,
+    resumption_psk,
 )
-from crypto.mls.psk import ResumptionPskId, ResumptionUsage
 from crypto.mls.suite import SUITE_1
 from tests.crypto.mls.clients import EXTENSION, RELAY, add, relay_extension, signing_key
-from tests.crypto.mls.worlds import PSK_ID, PSKS, World
+from tests.crypto.mls.worlds import PSK_ID, PSKS, World, wire_format
 
 MOST_MEMBERS = 8
 PLACE = st.integers(0, 2**16)
@@ -118,8 +117,8 @@ class Groups(RuleBasedStateMachine):
             case "password":
                 return [external_psk(SUITE_1, PSK_ID, random=world.randbytes)]
             case "old key":
-                usage, nonce = ResumptionUsage.APPLICATION, world.randbytes(32)
-                return [PreSharedKey(ResumptionPskId(usage, group.group_id, group.epoch, nonce))]
+                epoch, rng = group.epoch, world.randbytes
+                return [resumption_psk(SUITE_1, group.group_id, epoch, random=rng)]
             case "extensions":
                 policy = Extension(EXTENSION, world.randbytes(3))
                 return [GroupContextExtensions((relay_extension(), policy))]
@@ -127,26 +126,34 @@ class Groups(RuleBasedStateMachine):
                 return []
 
     @precondition(lambda self: not self.is_alone())
-    @rule(who=PLACE, which=PLACE, content=PROPOSED)
-    def propose(self, who: int, which: int, content: str) -> None:
+    @rule(who=PLACE, which=PLACE, content=PROPOSED, in_the_open=st.booleans())
+    def propose(self, who: int, which: int, content: str, in_the_open: bool) -> None:
         name, world = self.someone(who), self.world
         signer = world.members[name].config.signer
         for proposal in self.wanted(name, content, which):
             world.propose(
                 name,
                 lambda group, proposal=proposal: group.propose(
-                    proposal, signer=signer, random=world.randbytes
+                    proposal,
+                    signer=signer,
+                    wire_format=wire_format(in_the_open),
+                    random=world.randbytes,
                 ),
             )
 
     @precondition(lambda self: not self.is_alone())
-    @rule(who=PLACE)
-    def propose_update(self, who: int) -> None:
+    @rule(who=PLACE, in_the_open=st.booleans())
+    def propose_update(self, who: int, in_the_open: bool) -> None:
         name, world = self.someone(who), self.world
         own = world.members[name].config
         world.propose(
             name,
-            lambda group: group.propose_update(own, signer=own.signer, random=world.randbytes),
+            lambda group: group.propose_update(
+                own,
+                signer=own.signer,
+                wire_format=wire_format(in_the_open),
+                random=world.randbytes,
+            ),
         )
 
     @precondition(lambda self: not self.is_alone())
@@ -163,6 +170,22 @@ class Groups(RuleBasedStateMachine):
         )
         self.world.receive_proposal(message)
 
+    @precondition(lambda self: self.has_room())
+    @rule()
+    def ask_to_be_added(self) -> None:
+        group = self.world.group(self.someone(0))
+        own = self.world.a_key_package()
+        asking = add(own).key_package
+        message = new_member_proposal(
+            asking,
+            suite=SUITE_1,
+            group_id=group.group_id,
+            epoch=group.epoch,
+            authenticated_data=b"",
+            signer=signing_key(asking.leaf_node.credential.identity.decode()),
+        )
+        self.world.receive_proposal(message)
+
     # Commits. While one waits for the relay, messages, proposals and other Commits may come.
 
     def commit(
@@ -174,6 +197,7 @@ class Groups(RuleBasedStateMachine):
         waits: bool,
         path: bool = True,
         rotates: bool = False,
+        in_the_open: bool = False,
     ) -> None:
         name, world = self.someone(who), self.world
         if name in world.made:
@@ -193,17 +217,19 @@ class Groups(RuleBasedStateMachine):
                 random=world.randbytes,
             )
 
-        world.make(name, draft, own)
+        world.make(name, draft, own, in_the_open=in_the_open)
         if not waits:
             world.accept(name, crashes=False)
 
-    @rule(who=PLACE, which=PLACE, waits=st.booleans(), path=st.booleans())
-    def add(self, who: int, which: int, waits: bool, path: bool) -> None:
-        self.commit(who, "add", which, waits=waits, path=path)
+    @rule(
+        who=PLACE, which=PLACE, waits=st.booleans(), path=st.booleans(), in_the_open=st.booleans()
+    )
+    def add(self, who: int, which: int, waits: bool, path: bool, in_the_open: bool) -> None:
+        self.commit(who, "add", which, waits=waits, path=path, in_the_open=in_the_open)
 
-    @rule(who=PLACE, which=PLACE, waits=st.booleans())
-    def remove(self, who: int, which: int, waits: bool) -> None:
-        self.commit(who, "remove", which, waits=waits)
+    @rule(who=PLACE, which=PLACE, waits=st.booleans(), in_the_open=st.booleans())
+    def remove(self, who: int, which: int, waits: bool, in_the_open: bool) -> None:
+        self.commit(who, "remove", which, waits=waits, in_the_open=in_the_open)
 
     @rule(who=PLACE, waits=st.booleans(), rotates=st.booleans())
     def refresh(self, who: int, waits: bool, rotates: bool) -> None:

@@ -21,6 +21,7 @@ from crypto.mls.group import (
     LeafConfig,
     OwnCommit,
     OwnKeyPackage,
+    WireFormat,
     changed_rows,
     external_draft,
     from_rows,
@@ -73,6 +74,7 @@ class Made:
     put: dict[str, bytes]
     gone: set[str]
     newcomers: tuple[str, ...]
+    has_tree: bool
 
 
 class World:
@@ -194,7 +196,9 @@ class World:
 
     # Commits.
 
-    def make(self, name: str, act: Callable[[Group], Draft], own: LeafConfig) -> None:
+    def make(
+        self, name: str, act: Callable[[Group], Draft], own: LeafConfig, *, in_the_open: bool
+    ) -> None:
         """Sign a Commit and keep it beside the state without the key that its message took."""
         signer = self.members[name].config.signer
 
@@ -202,14 +206,20 @@ class World:
             draft = act(group)
             added = (package.leaf_node.credential for _, package in draft.applied.added)
             newcomers = tuple(credential.identity for credential in added)
-            return draft.finish(signer=signer, random=self.randbytes), newcomers
+            commit = draft.finish(
+                signer=signer,
+                wire_format=wire_format(in_the_open),
+                tree_in_welcome=in_the_open,
+                random=self.randbytes,
+            )
+            return commit, newcomers
 
         commit, newcomers = self.do(name, draft_and_commit)
         assert commit.group_if_refused is not None
         put, gone = changed_rows(commit.group_if_refused, commit.group)
         self.keep(name, commit.group_if_refused)
         names = tuple(identity.decode() for identity in newcomers)
-        self.made[name] = Made(commit, own, put, gone, names)
+        self.made[name] = Made(commit, own, put, gone, names, has_tree=in_the_open)
 
     def accept(self, name: str, *, crashes: bool) -> None:
         """A Commit wins: its maker merges it, the others follow it, and all others are refused."""
@@ -223,7 +233,8 @@ class World:
             assert won.commit.welcome is not None
             own = self.packages[joiner]
             opened = open_welcome(won.commit.welcome, {own.reference: own}, psks=PSKS)
-            self._comes(joiner, config(joiner), opened.join(self._tree(opened.tree_hash)))
+            tree = None if won.has_tree else self._tree(opened.tree_hash)
+            self._comes(joiner, config(joiner), opened.join(tree))
 
     def join(self, name: str, *, replaces: str | None, psk_ids: Sequence[bytes]) -> None:
         """Come in from outside, instead of an old leaf if there is one."""
@@ -288,6 +299,10 @@ class World:
         assert len({group.export_secret("label", b"context", 32) for group in groups}) == 1
         found = {one.leaf_index: one.credential.identity.decode() for one in groups[0].members()}
         assert found == {self.group(name).own_leaf: name for name in self.members}
+
+
+def wire_format(in_the_open: bool) -> WireFormat:
+    return WireFormat.PUBLIC_MESSAGE if in_the_open else WireFormat.PRIVATE_MESSAGE
 
 
 def _outcome(act: Callable[[Group], T], group: Group) -> T | PeerError:
