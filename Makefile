@@ -11,18 +11,19 @@ FUZZ := .venv-fuzz
 SECONDS ?= 20
 export SOTTO_DATA ?= $(CURDIR)/.sotto/relay
 
-.PHONY: help chat stop test demo check guards fuzz lock bench clean format
+.PHONY: help chat stop test demo check guards fuzz lock bench bench-mls clean format
 
 help:
-	@echo "make chat    make the environment, start a relay here if none runs, open the client"
-	@echo "make stop    end the relay that make chat started"
-	@echo "make test    make the environment, run everything that this machine can run"
-	@echo "make demo    the main job without a terminal: a conversation, what the relay stored, kick, ban"
-	@echo "make check   format, lint, types, imports"
-	@echo "make guards  take each guard out in turn: its attack test must then fail"
-	@echo "make fuzz    hostile bytes for every decoder and for a group, SECONDS=$(SECONDS) each"
-	@echo "make bench   measure; prints numbers"
-	@echo "make lock    every requirements file anew from pyproject.toml"
+	@echo "make chat       make the environment, start a relay here if none runs, open the client"
+	@echo "make stop       end the relay that make chat started"
+	@echo "make test       make the environment, run everything that this machine can run"
+	@echo "make demo       the main job without a terminal: a conversation, what the relay stored, kick, ban"
+	@echo "make check      format, lint, types, imports"
+	@echo "make guards     take each guard out in turn: its attack test must then fail"
+	@echo "make fuzz       hostile bytes for every decoder and for a group, SECONDS=$(SECONDS) each"
+	@echo "make bench      measure; prints numbers"
+	@echo "make bench-mls  our MLS beside other libraries, installed into bench/.peers"
+	@echo "make lock       every requirements file anew from pyproject.toml"
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3,11) <= sys.version_info[:2] < (3,15))' || { echo "Sotto needs Python 3.11 to 3.14; say which with: make PYTHON=python3.12 chat"; exit 1; }
@@ -78,10 +79,13 @@ format: $(DEV)
 bench: $(DEV)
 	@$(BIN)/python -m bench
 
+bench-mls: $(DEV)
+	@$(BIN)/python -m bench.mls
+
 lock: $(DEV)
 	$(BIN)/uv pip compile --universal --generate-hashes --python-version 3.11 -q pyproject.toml -o requirements.txt
 	$(BIN)/uv pip compile --universal --generate-hashes --python-version 3.11 -q pyproject.toml --group dev -o requirements-dev.txt
 	$(BIN)/uv pip compile --universal --generate-hashes --python-version 3.11 -q -c requirements.txt pyproject.toml --group fuzz -o requirements-fuzz.txt
 
 clean:
-	rm -rf $(VENV) $(FUZZ) .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(FUZZ) bench/.peers .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
