@@ -13,14 +13,14 @@ import os
 import platform
 import pstats
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from bench import mls_table
+from bench import mls_memory, mls_store, mls_table
 from bench.mls_peers import installed, ours
 from bench.mls_peers.installed import LeftOutError
 from bench.mls_rounds import Operation, Worker, measure
@@ -45,6 +45,11 @@ PEERS: dict[str, Callable[[], list[str]]] = {
     WEBCRYPTO: lambda: _ts_mls("webcrypto"),
     NOBLE: lambda: _ts_mls("noble"),
 }
+# What no peer has anything beside.
+OURS_ALONE: dict[str, Callable[[argparse.Namespace], tuple[list[str], dict[str, Any]]]] = {
+    "durable": lambda options: mls_store.measure(rounds=options.rounds),
+    "memory": lambda options: mls_memory.measure(members=options.members),
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -53,31 +58,47 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.profile:
         _profile(next(one for one in OPERATIONS if one.name == options.profile))
         return
+    found: dict[str, Any] = {"machine": _machine(), "operations": _beside_peers(options)}
+    for name, weigh in OURS_ALONE.items():
+        if name in options.only:
+            lines, found[name] = weigh(options)
+            _show(options, lines)
+    if options.json:
+        text = json.dumps(found, indent=2)
+        print(text) if options.json == "-" else Path(options.json).write_text(text + "\n")
+
+
+def _beside_peers(options: argparse.Namespace) -> list[dict[str, Any]]:
     operations = [
         replace(one, members=min(one.members, options.members))
         for one in OPERATIONS
-        if not options.only or one.name in options.only
+        if one.name in options.only
     ]
-    table = sys.stderr if options.json == "-" else sys.stdout
-    results = []
+    results: list[dict[str, Any]] = []
+    if not operations:
+        return results
     with ExitStack() as stack:
         worker = stack.enter_context(closing(Worker(OURS, _module(sys.executable, "ours"))))
         peers, missing = _peers(stack, options.peers)
         for operation in operations:
             measured, left_out = measure(operation, worker, peers, rounds=options.rounds)
             left_out |= missing
-            print(*mls_table.lines(operation, measured, left_out), sep="\n", file=table, flush=True)
+            _show(options, mls_table.lines(operation, measured, left_out))
             results.append(mls_table.as_json(operation, measured, left_out))
-    if options.json:
-        text = json.dumps({"machine": _machine(), "operations": results}, indent=2)
-        print(text) if options.json == "-" else Path(options.json).write_text(text + "\n")
+    return results
+
+
+def _show(options: argparse.Namespace, lines: Iterable[str]) -> None:
+    table = sys.stderr if options.json == "-" else sys.stdout
+    print(*lines, sep="\n", file=table, flush=True)
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     names = [one.name for one in OPERATIONS]
+    all_names = [*names, *OURS_ALONE]
     parser = argparse.ArgumentParser(prog="python -m bench.mls", description=__doc__)
     parser.add_argument("--rounds", type=int, default=ROUNDS, help=f"at most; {ROUNDS} if not said")
-    parser.add_argument("--only", nargs="+", default=[], choices=names, help="these operations")
+    parser.add_argument("--only", nargs="+", default=all_names, choices=all_names, help="these")
     parser.add_argument("--peers", nargs="*", choices=PEERS, default=[*PEERS], help="beside these")
     parser.add_argument("--members", type=int, default=1000, help="no group is larger")
     parser.add_argument("--json", metavar="FILE", help="for programs; - is standard output")

@@ -37,12 +37,23 @@ class Operation:
     most: int
 
 
+@dataclass(frozen=True)
+class Timed:
+    """A chunk's figures for one operation; sizes in bytes of what it read or made."""
+
+    seconds: float
+    cpu_seconds: float
+    sizes: Mapping[str, int]
+
+
 @dataclass
 class Measured:
     """One library's figures for one operation, a value for each round in which it ran."""
 
     seconds: list[float] = field(default_factory=list)
+    cpu_seconds: list[float] = field(default_factory=list)
     ratios: list[float] = field(default_factory=list)
+    cpu_ratios: list[float] = field(default_factory=list)
     count: int = 1
     sizes: Mapping[str, int] = field(default_factory=dict)
 
@@ -56,6 +67,11 @@ class Measured:
         """How many times as long as ours: the median of the rounds' ratios."""
         return statistics.median(self.ratios)
 
+    @property
+    def cpu_ratio(self) -> float:
+        """The same of processor time, all threads: on a busy machine the steadier one."""
+        return statistics.median(self.cpu_ratios)
+
 
 class Worker:
     """One library in a process of its own, which idles while others are timed."""
@@ -67,8 +83,8 @@ class Worker:
             command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._said
         )
 
-    def chunk(self, operation: str, count: int, members: int) -> tuple[float, Mapping[str, int]]:
-        """Seconds of one operation out of `count`, and sizes; raises LeftOutError."""
+    def chunk(self, operation: str, count: int, members: int) -> Timed:
+        """Figures of one operation out of `count`; raises LeftOutError."""
         stdin, stdout = self._process.stdin, self._process.stdout
         assert stdin is not None
         assert stdout is not None
@@ -82,7 +98,7 @@ class Worker:
         answer: dict[str, Any] = json.loads(line)
         if "unsupported" in answer:
             raise LeftOutError(answer["unsupported"])
-        return answer["seconds"] / count, answer["sizes"]
+        return Timed(answer["seconds"] / count, answer["cpu_seconds"] / count, answer["sizes"])
 
     def close(self) -> None:
         """End the process."""
@@ -130,22 +146,28 @@ def measure(
 
 def _warm(worker: Worker, operation: Operation) -> tuple[int, float, float]:
     """How many operations fill a chunk, seconds of that chunk, and of it with what prepares it."""
-    count, best_s, first = 1, math.inf, time.perf_counter()
+    count, best_s, prepared = 1, math.inf, 0.0
     while True:
         begun = time.perf_counter()
-        best_s = min(best_s, worker.chunk(operation.name, count, operation.members)[0])
+        each_s = worker.chunk(operation.name, count, operation.members).seconds
         now = time.perf_counter()
+        best_s = min(best_s, each_s)
         fitting = max(1, min(operation.most, int(CHUNK_S / best_s)))
-        if now - first >= WARM_S:
-            return fitting, best_s * fitting, (now - begun) * fitting / count
+        is_warm = prepared and now - prepared >= WARM_S and 2 * count >= fitting
+        if is_warm or each_s > SLOW_CHUNK_S:
+            return count, each_s * count, now - begun
+        prepared = prepared or now  # the first chunk made groups that the others find ready
         count = min(fitting, count * 8)
 
 
 def _round(operation: Operation, workers: Sequence[Worker], into: dict[str, Measured]) -> None:
-    base_s = 0.0
+    base: Timed | None = None
     for worker in workers:
         figures = into[worker.name]
-        each_s, figures.sizes = worker.chunk(operation.name, figures.count, operation.members)
-        base_s = base_s or each_s  # ours comes first
-        figures.seconds.append(each_s)
-        figures.ratios.append(each_s / base_s)
+        timed = worker.chunk(operation.name, figures.count, operation.members)
+        base = base or timed  # ours comes first
+        figures.seconds.append(timed.seconds)
+        figures.cpu_seconds.append(timed.cpu_seconds)
+        figures.ratios.append(timed.seconds / base.seconds)
+        figures.cpu_ratios.append(timed.cpu_seconds / base.cpu_seconds)
+        figures.sizes = timed.sizes

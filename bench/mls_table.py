@@ -45,13 +45,13 @@ def aims(operation: str, measured: Mapping[str, Measured]) -> dict[str, float]:
 def lines(
     operation: Operation, measured: Mapping[str, Measured], left_out: Mapping[str, str]
 ) -> Iterator[str]:
-    """The part of the table that shows one operation."""
+    """The part of the table that shows one operation; in brackets, ratios of processor time."""
     yield f"{operation.title} ({operation.members} members)"
     wanted = aims(operation.name, measured)
     for name, figures in measured.items():
         line = f"  {name:<20}{_milliseconds(figures.median_s):>12} ms  {_spread(figures):<44}"
         if name != OURS:
-            line += f"{figures.ratio:7.2f} x"
+            line += f"{figures.ratio:7.2f} x  ({figures.cpu_ratio:.2f} x)"
             if name in wanted:
                 word = "met" if figures.ratio >= wanted[name] else "missed"
                 line += f"   aim {wanted[name]:g}, {word}"
@@ -73,9 +73,11 @@ def as_json(
             name: {
                 "median_s": figures.median_s,
                 "seconds": figures.seconds,
+                "cpu_seconds": figures.cpu_seconds,
                 "count": figures.count,
                 "sizes_bytes": figures.sizes,
                 "ratio": figures.ratio,
+                "cpu_ratio": figures.cpu_ratio,
                 "aim": wanted.get(name),
             }
             for name, figures in measured.items()

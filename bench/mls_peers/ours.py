@@ -112,7 +112,7 @@ _pair = cache(_Pair)
 _grown_once = cache(_grown)
 
 
-def _forget() -> None:
+def forget() -> None:
     """Empty every cache of the product."""
     for name, module in list(sys.modules.items()):
         if name.startswith("crypto"):
@@ -146,7 +146,7 @@ def _unprotect(count: int, members: int) -> Chunk:
 def _add(count: int, members: int) -> Chunk:
     founder, *others = _clients(SUITE_1, members)
     group, packages = _founded(SUITE_1, founder), [client.own.encoded for client in others]
-    _forget()
+    forget()
 
     def check(commit: OwnCommit[Group]) -> dict[str, int]:
         assert commit.welcome is not None
@@ -159,7 +159,7 @@ def _add(count: int, members: int) -> Chunk:
 def _join(count: int, members: int) -> Chunk:
     grown = _grown_once(SUITE_1, members)
     client, tree = grown.others[-1], grown.commit.group.tree.encode()
-    _forget()
+    forget()
 
     def check(group: Group) -> dict[str, int]:
         assert group.epoch_authenticator == grown.commit.group.epoch_authenticator
@@ -194,7 +194,7 @@ def _process(count: int, members: int) -> Chunk:
     grown = _grown_once(SUITE_1, members)
     commit = grown.commit.group.draft().finish(signer=grown.founder.config.signer)
     groups = [grown.joined(client) for client in grown.others[-count:]]
-    _forget()
+    forget()
 
     def check(after: list[Group | None]) -> dict[str, int]:
         assert len(after) == count
@@ -210,7 +210,7 @@ def _external(count: int, members: int) -> Chunk:
     grown, newcomer = _grown_once(SUITE_1, members), _client(SUITE_1, "newcomer")
     group = grown.commit.group
     info, tree = group.signed_group_info(grown.founder.config.signer), group.tree.encode()
-    _forget()
+    forget()
 
     def run() -> OwnCommit[Group]:
         draft = external_draft(info, RatchetTree.decode(SUITE_1, tree), config=newcomer.config)

@@ -225,9 +225,12 @@ for await (const line of createInterface({ input: process.stdin })) {
     const chunk = await operations[operation](count, members)
     globalThis.gc()
     const begun = performance.now()
+    const cpuBegun = process.cpuUsage()
     const result = await chunk.run()
+    const cpu = process.cpuUsage(cpuBegun)
     const seconds = (performance.now() - begun) / 1000
-    answer = { seconds, sizes: await chunk.check(result) }
+    const cpu_seconds = (cpu.user + cpu.system) / 1e6
+    answer = { seconds, cpu_seconds, sizes: await chunk.check(result) }
   }
   process.stdout.write(`${JSON.stringify(answer)}\n`)
 }

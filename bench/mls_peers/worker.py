@@ -1,7 +1,8 @@
 """A worker's loop: prepares a chunk of work, settles the garbage, times the chunk, checks it.
 
-A request is {"operation", "count", "members"}; the answer is {"seconds", "sizes"}, or
-{"unsupported"} with a reason. Nothing of the product is needed: peers' environments run this too.
+A request is {"operation", "count", "members"}; the answer is {"seconds", "cpu_seconds" (of the
+process, all threads), "sizes"}, or {"unsupported"} with a reason. Nothing of the product is needed:
+peers' environments run this too.
 """
 
 from __future__ import annotations
@@ -42,15 +43,6 @@ def serve(operations: Mapping[str, Prepare]) -> None:
         print(json.dumps(_answer(operations, **request)), file=answers, flush=True)
 
 
-def timed(chunk: Chunk) -> tuple[float, dict[str, int]]:
-    """Seconds of the chunk, and the sizes of what it made."""
-    gc.collect()
-    begun = time.perf_counter()
-    result = chunk.run()
-    seconds = time.perf_counter() - begun
-    return seconds, chunk.check(result)
-
-
 def _answer(
     operations: Mapping[str, Prepare], *, operation: str, count: int, members: int
 ) -> dict[str, Any]:
@@ -58,7 +50,11 @@ def _answer(
     if prepare is None:
         return {"unsupported": "has nothing like it"}
     try:
-        seconds, sizes = timed(prepare(count, members))
+        chunk = prepare(count, members)
     except UnsupportedError as reason:
         return {"unsupported": str(reason)}
-    return {"seconds": seconds, "sizes": sizes}
+    gc.collect()
+    begun, cpu_begun = time.perf_counter(), time.process_time()
+    result = chunk.run()
+    seconds, cpu_seconds = time.perf_counter() - begun, time.process_time() - cpu_begun
+    return {"seconds": seconds, "cpu_seconds": cpu_seconds, "sizes": chunk.check(result)}
