@@ -35,11 +35,13 @@ AIMS = {
 }
 
 
-def aims(operation: str, measured: Mapping[str, Measured]) -> dict[str, float]:
-    """The aims that count: of ts-mls only that of the faster provider."""
+def aims(operation: Operation, measured: Mapping[str, Measured]) -> dict[str, float]:
+    """The aims that count: of ts-mls only that of the faster provider, in smaller groups none."""
+    if operation not in OPERATIONS:
+        return {}
     providers = [name for name in TS_MLS if name in measured]
     slower = sorted(providers, key=lambda name: measured[name].median_s)[1:]
-    return {name: aim for name, aim in AIMS[operation].items() if name not in slower}
+    return {name: aim for name, aim in AIMS[operation.name].items() if name not in slower}
 
 
 def lines(
@@ -47,7 +49,7 @@ def lines(
 ) -> Iterator[str]:
     """The part of the table that shows one operation; in brackets, ratios of processor time."""
     yield f"{operation.title} ({operation.members} members)"
-    wanted = aims(operation.name, measured)
+    wanted = aims(operation, measured)
     for name, figures in measured.items():
         line = f"  {name:<20}{_milliseconds(figures.median_s):>12} ms  {_spread(figures):<44}"
         if name != OURS:
@@ -64,7 +66,7 @@ def as_json(
     operation: Operation, measured: Mapping[str, Measured], left_out: Mapping[str, str]
 ) -> dict[str, Any]:
     """The same for programs: seconds of one operation, sizes in bytes."""
-    wanted = aims(operation.name, measured)
+    wanted = aims(operation, measured)
     return {
         "operation": operation.name,
         "title": operation.title,
