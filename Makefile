@@ -9,14 +9,16 @@ RUNTIME := $(VENV)/.runtime
 DEV := $(VENV)/.dev
 FUZZ := .venv-fuzz
 SECONDS ?= 20
+PEERS := tests/interop
 export SOTTO_DATA ?= $(CURDIR)/.sotto/relay
 
-.PHONY: help chat stop test demo check guards fuzz lock bench bench-mls clean format
+.PHONY: help chat stop test interop demo check guards fuzz lock bench bench-mls clean format
 
 help:
 	@echo "make chat       make the environment, start a relay here if none runs, open the client"
 	@echo "make stop       end the relay that make chat started"
 	@echo "make test       make the environment, run everything that this machine can run"
+	@echo "make interop    groups of crypto.mls and ts-mls together: 20 sessions of 200 epochs (needs Node.js)"
 	@echo "make demo       the main job without a terminal: a conversation, what the relay stored, kick, ban"
 	@echo "make check      format, lint, types, imports"
 	@echo "make guards     take each guard out in turn: its attack test must then fail"
@@ -49,6 +51,18 @@ demo: $(RUNTIME)
 
 test: $(DEV)
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile
+
+# npm fetches what package-lock.json names, by hash, once. Without Node.js, or with no way to the
+# registry, there is nothing to run against; any other failure of npm is one.
+interop: $(DEV)
+	@if ! command -v node >/dev/null || ! command -v npm >/dev/null; then \
+		echo "interop: skipped: Node.js and npm are not installed"; \
+	elif [ $(PEERS)/node_modules/.package-lock.json -nt $(PEERS)/package-lock.json ] || \
+		npm ci --prefix $(PEERS) --loglevel=error --no-audit --no-fund; then \
+		$(BIN)/python -m pytest -q -n 2 $(PEERS); \
+	elif npm ping --loglevel=silent >/dev/null; then \
+		echo "interop: npm ci failed" >&2; exit 1; \
+	else echo "interop: skipped: the npm registry is out of reach"; fi
 
 guards: $(DEV)
 	@$(BIN)/python -m tests.guards --unit

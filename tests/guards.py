@@ -71,7 +71,7 @@ def load(table: Path = TABLE) -> tuple[list[Guard], dict[str, str]]:
 
 def copy_tree(to: Path) -> None:
     """Copy everything that tests need."""
-    ignored = shutil.ignore_patterns("__pycache__")
+    ignored = shutil.ignore_patterns("__pycache__", "node_modules")
     for name in COPIED:
         shutil.copytree(ROOT / name, to / name, ignore=ignored)
     for name in FILES:
