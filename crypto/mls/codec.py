@@ -96,9 +96,9 @@ class Reader:
         elif prefix == 2:
             value = (first & 0x3F) << 24 | int.from_bytes(self.take(3))
             shortest = _LONGEST_TWO_BYTES + 1
-        else:
+        else:  # VAL-2.1.2-2: 'Vectors that start with the prefix "11" are invalid' (2.1.2)
             raise PeerError("malformed", "a length header starts with the invalid prefix")
-        # "the value MUST be encoded with the minimum number of bits" (2.1.2)
+        # VAL-2.1.2-1: "values using more bits than necessary MUST be treated as malformed" (2.1.2)
         if value < shortest:
             raise PeerError("malformed", "a length header is longer than necessary")
         return value
@@ -137,6 +137,7 @@ class Reader:
     def optional(self) -> bool:
         """The presence octet of an `optional<T>`: True when the value follows. Section 2.1.1."""
         present = self.u8()
+        # VAL-2.1.1-1: "a value other than 0 or 1 MUST be rejected as malformed" (2.1.1)
         if present > 1:
             raise PeerError("malformed", "a presence octet is neither 0 nor 1")
         return present == 1

@@ -261,6 +261,7 @@ def verify(
     Raises PeerError: a rule's id, "bad_signature" or "bad_public_key".
     """
     check_sender(message.content, message.wire_format)
+    # VAL-6.1-3: "Recipients of an MLSMessage MUST verify the signature" (6.1)
     signed = to_be_signed(message.content, wire_format=message.wire_format, context=context)
     suite.verify_with_label(public_key, _TBS_LABEL, signed, message.auth.signature)
 

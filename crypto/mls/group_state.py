@@ -117,6 +117,7 @@ class NewEpoch:
 
 def provisional_context(old: GroupContext, applied: Applied, tree: RatchetTree) -> GroupContext:
     """The new GroupContext but for its transcript hash, which is still the old. 12.4.1."""
+    # VAL-12-1: epochs are "eight-octet" values, each one more than the one before (12)
     if old.epoch >= _LAST_EPOCH:
         raise PeerError("epochs_exhausted", "there is no epoch after this one")
     return GroupContext(

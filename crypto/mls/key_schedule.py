@@ -122,6 +122,7 @@ def receive_external_init(suite: Suite, kem_output: bytes, *, external: bytes) -
 
     Raises PeerError("bad_public_key") when kem_output has low order or a wrong size.
     """
+    # VAL-5.1.1-2: here for the KEM output, above for external_pub (5.1.1; RFC 9180, 7.1.4)
     private_key, _ = external_key_pair(suite, external)
     context = suite.hpke.setup_receiver(kem_output, private_key, b"")
     return context.export(_EXTERNAL_INIT, suite.hash_length)

@@ -48,6 +48,7 @@ def decode_message(data: bytes) -> Message:
 
 def _read_message(reader: Reader) -> Message:
     version, number = reader.u16(), reader.u16()
+    # VAL-6-3: nothing else is defined in version mls10 (6)
     if version != MLS10 or number not in WireFormat.__members__.values():
         raise PeerError("malformed", "an unknown version or wire format")
     message = _READERS[WireFormat(number)](reader)

@@ -135,6 +135,7 @@ def open_sender_data(
         raise PeerError("decryption_failed", "the ciphertext is shorter than a tag")
     key, nonce = sender_data_keys(suite, sender_data_secret, message.ciphertext)
     aad = _sender_data_aad(message)
+    # VAL-6.3.2-2: what does not open under the sender data key is of nobody (6.3.2)
     opened = Reader(suite.open(key, nonce, aad=aad, data=message.encrypted_sender_data))
     return SenderData(LeafIndex(opened.u32()), opened.u32(), opened.take(REUSE_GUARD_LENGTH))
 
@@ -148,6 +149,7 @@ def open_content(
     """
     nonce = _guarded(key.nonce, sender_data.reuse_guard)
     aad = _sender_data_aad(message) + vector(message.authenticated_data)
+    # VAL-6.3.1-2: the AAD binds content to group, epoch, type and authenticated data (6.3.1)
     plaintext = suite.open(key.key, nonce, aad=aad, data=message.ciphertext)
     reader = Reader(plaintext)
     body, said = read_body(reader, message.content_type)
@@ -185,7 +187,8 @@ def unprotect(
     """
     sender_data = open_sender_data(tree.suite, message, sender_data_secret)
     leaf = sender_data.leaf_index
-    # "the recipient MUST verify that the leaf index [...] identifies a non-blank node" (6.3.2)
+    # VAL-6.3.2-1: "the recipient MUST verify that the leaf index [...] identifies a non-blank
+    # node" (6.3.2)
     public_key = public_key_of(leaf)
     if public_key is None:
         raise PeerError("no_such_leaf", "the sender is no member")

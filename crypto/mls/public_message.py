@@ -52,6 +52,7 @@ def check_membership_tag(
     """Raise PeerError("bad_membership_tag") unless a member's message has the whole right tag."""
     if message.content.sender.type is not SenderType.MEMBER:
         return
+    # VAL-6.2-1: "the application MUST check membership_tag" (6.2)
     expected = _tag_input(message.authenticated, context)
     tag = message.membership_tag or b""
     suite.check_mac(membership_key, expected, tag=tag, code="bad_membership_tag")

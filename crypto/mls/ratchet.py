@@ -12,7 +12,7 @@ from crypto.errors import PeerError, UsageError
 from crypto.mls.suite import Suite
 
 # How far one message may wind a ratchet on. A sender's generation is not signed, so this bounds
-# what an insider's message costs; 15.3 asks for it.
+# what an insider's message costs; 15.3 asks for it (VAL-15.3-1).
 MOST_FORWARD = 1000
 # How many keys of messages that have not come a ratchet keeps; the oldest go first.
 MOST_SKIPPED = 1000
@@ -59,6 +59,7 @@ class Ratchet:
 
     def _key_of_skipped(self, generation: int) -> tuple["Ratchet", MessageKey]:
         key = self.skipped.get(generation)
+        # VAL-9.1-1: "Each key/nonce pair MUST NOT be used to encrypt more than one message" (9.1)
         if key is None:
             raise PeerError("key_consumed")
         left = {g: k for g, k in self.skipped.items() if g != generation}

@@ -105,10 +105,11 @@ def _decoded(group: GroupState, message: bytes) -> PublicMessage | PrivateMessag
     if not isinstance(decoded, PublicMessage | PrivateMessage):
         raise PeerError("unexpected_content", "the message is none of a group's")
     named = decoded.content if isinstance(decoded, PublicMessage) else decoded
+    # VAL-6-4: `group_id` and `epoch` say which group's keys a message belongs to (6)
     if named.group_id != group.context.group_id:
         raise PeerError("wrong_group")
-    # "a client MUST verify [...] that the epoch field of the enclosing FramedContent is equal to
-    # the epoch field of the current GroupContext object" (12.1)
+    # VAL-12.1-1: "a client MUST verify [...] that the epoch field of the enclosing FramedContent is
+    # equal to the epoch field of the current GroupContext object" (12.1)
     if named.epoch != group.context.epoch:
         raise PeerError("wrong_epoch")
     return decoded
@@ -147,6 +148,7 @@ def _public_key(group: GroupState, message: PublicMessage) -> bytes:
             leaf = group.tree.leaf(sender.index)
             if leaf is not None:
                 return leaf.signature_key
+            # VAL-6.1-4: "The signature key contained in the LeafNode at the index" (6.1)
             raise PeerError("no_such_leaf", "the sender is no member")
         case SenderType.EXTERNAL:
             senders = external_senders(group.context.extensions)

@@ -48,4 +48,5 @@ def check_confirmation_tag(
     suite: Suite, confirmation_key: bytes, *, confirmed: bytes, tag: bytes
 ) -> None:
     """Raise PeerError("bad_confirmation_tag") unless the whole tag is right."""
+    # VAL-6.1-5: "valid when both the signature and confirmation_tag fields are valid" (6.1)
     suite.check_mac(confirmation_key, confirmed, tag=tag, code="bad_confirmation_tag")

@@ -110,6 +110,7 @@ def check_extensions(suite: Suite, extensions: Sequence[Extension]) -> None:
     """Check what the GroupContext's own extensions hold: that they parse, and external keys."""
     check_unique(extensions)
     required_capabilities(extensions)
+    # VAL-5.1.1-2: "the public key is in the format specified in [RFC8032]" (5.1.1)
     for sender in external_senders(extensions):
         suite.check_signature_key(sender.signature_key)
 

@@ -40,6 +40,7 @@ class GroupInfo:
 
     def verify(self, suite: Suite, signature_key: bytes) -> None:
         """Check the signature; PeerError("bad_signature")."""
+        # VAL-12.4.3-2: "New members also MUST verify the signature" (12.4.3)
         suite.verify_with_label(signature_key, SIGN_LABEL, self.signed_content(), self.signature)
 
 

@@ -180,6 +180,7 @@ def _entry_for(
         if KeyPackage.decode(own.encoded).suite_number != welcome.suite:
             raise PeerError("VAL-12.4.3.1-2", "the key package is of another suite")
         return own, entry.encrypted_group_secrets
+    # VAL-12.4.3.1-20: "If no such field exists [...] return an error" (12.4.3.1)
     raise PeerError("not_for_us", "the Welcome names no key package of ours")
 
 
