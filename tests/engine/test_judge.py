@@ -18,6 +18,7 @@ from crypto.mls.proposals import (
     ReInit,
     Remove,
     UnknownProposal,
+    Update,
     external_psk,
     resumption_psk,
 )
@@ -292,6 +293,17 @@ def test_nobody_is_let_in_by_proposing_himself() -> None:
     for seat in (alice, bob, carol):
         assert seat.unread[-1] == "J-15"
         assert not seat.group.pending_proposals
+    go_on(alice, bob, carol)
+
+
+def test_a28_j_16_no_update_changes_a_leaf() -> None:
+    """An Update could bring another credential; a device renews its leaf by its own commits."""
+    _, alice, bob, carol = seated(room(ALICE))
+    leaf = bob.group.tree.leaf(bob.place.leaf)
+    assert leaf is not None
+    for proposed in (Proposed(Update(leaf)), Proposed(Update(leaf), by_reference=True)):
+        with pytest.raises(Refused, match="J-16"):
+            judge(alice.standing, _view(alice, proposed))
     go_on(alice, bob, carol)
 
 
