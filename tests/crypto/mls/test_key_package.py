@@ -82,8 +82,9 @@ def test_the_message_around_a_key_package_has_its_version() -> None:
 
 def test_unknown_messages_are_refused() -> None:
     for header in (b"\x00\x02\x00\x05", b"\x00\x01\x00\x06", b"\x00\x01\x00\x00", b"\x00"):
-        with pytest.raises(PeerError):
+        with pytest.raises(PeerError) as refused:
             decode_message(header + key_package("alice").encoded)
+        assert refused.value.code == "malformed"
 
 
 def test_own_key_packages_survive_storage() -> None:
