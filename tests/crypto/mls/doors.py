@@ -12,7 +12,7 @@ from crypto.mls.codec import vector
 from crypto.mls.drafting import OwnCommit
 from crypto.mls.extensions import Extension, encode_extensions
 from crypto.mls.framing import ContentType, member
-from crypto.mls.group import Group, InvalidCommit, rows
+from crypto.mls.group import Group, InvalidCommit
 from crypto.mls.group_state import PendingProposal
 from crypto.mls.key_package import SIGN_LABEL, KeyPackage, validate
 from crypto.mls.leaf_node import (
@@ -39,6 +39,7 @@ from tests.crypto.mls.clients import (
     welcomed,
 )
 from tests.crypto.mls.lying import sealed, signed
+from tests.crypto.mls.refusing import refusal
 
 GROUP_ID = b"g" * 32
 BOBS_LEAF = 1
@@ -108,22 +109,14 @@ def _wrong_update(wrong: Wrong, members: Members) -> Update:
 
 
 def _refused(group: Group, commit: OwnCommit[Group]) -> str:
-    before = rows(group)
-    with pytest.raises(InvalidCommit) as refused:
-        group.stage(commit.message)
-    assert rows(group) == before
-    return refused.value.code
+    return refusal(group, lambda member: member.stage(commit.message), InvalidCommit)
 
 
 def _not_taken(members: Members, proposal: Proposal) -> str:
     """Bob proposes it, carol refuses."""
     bob, carol, kind = members["bob"], members["carol"], ContentType.PROPOSAL
-    before = rows(carol)
     message = signed(bob, kind, encode_proposal(proposal), signer=signing_key("bob"))
-    with pytest.raises(PeerError) as refused:
-        carol.receive_proposal(sealed(bob, message))
-    assert rows(carol) == before
-    return refused.value.code
+    return refusal(carol, lambda group: group.receive_proposal(sealed(bob, message)))
 
 
 # The doors, each the code with which it stays shut.

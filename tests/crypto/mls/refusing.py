@@ -9,15 +9,22 @@ from crypto.mls.group import Group, OpenedWelcome, OwnCommit, OwnKeyPackage, ope
 from tests.crypto.mls.clients import signing_key, tree_of
 
 
-def refused(members: Mapping[str, Group], name: str, act: Callable[[Group], object]) -> str:
-    """The code with which `name` refuses an act, after which the others still reach it."""
-    group = members[name]
+def refusal(
+    group: Group, act: Callable[[Group], object], error: type[PeerError] = PeerError
+) -> str:
+    """The code with which a member refuses an act, which leaves each of its rows as it was."""
     before = rows(group)
-    with pytest.raises(PeerError) as caught:
+    with pytest.raises(error) as caught:
         act(group)
     assert rows(group) == before
-    still_works(members, name)
     return caught.value.code
+
+
+def refused(members: Mapping[str, Group], name: str, act: Callable[[Group], object]) -> str:
+    """The same for `name`, whom the others still reach afterwards."""
+    code = refusal(members[name], act)
+    still_works(members, name)
+    return code
 
 
 def still_works(members: Mapping[str, Group], name: str) -> None:

@@ -25,6 +25,7 @@ from tests.crypto.mls.clients import (
     group_of,
     signing_key,
 )
+from tests.crypto.mls.refusing import refusal
 
 NONCE = bytes(32)
 PSKS = {b"key": b"\x01" * 32}
@@ -35,9 +36,7 @@ def _members() -> dict[str, Group]:
 
 
 def _code(group: Group, commit: OwnCommit[Group]) -> str:
-    with pytest.raises(InvalidCommit) as refused:
-        group.stage(commit.message, psks=PSKS)
-    return refused.value.code
+    return refusal(group, lambda g: g.stage(commit.message, psks=PSKS), InvalidCommit)
 
 
 def _psk(nonce: bytes = NONCE) -> PreSharedKey:

@@ -38,6 +38,7 @@ from tests.crypto.mls.clients import (
     signing_key,
 )
 from tests.crypto.mls.doors import signed_key_package
+from tests.crypto.mls.refusing import refusal
 
 NONCE = bytes(32)
 PSKS = {b"key": b"\x01" * 32}
@@ -48,9 +49,7 @@ def _members() -> dict[str, Group]:
 
 
 def _code(group: Group, commit: OwnCommit[Group]) -> str:
-    with pytest.raises(InvalidCommit) as refused:
-        group.stage(commit.message, psks=PSKS)
-    return refused.value.code
+    return refusal(group, lambda g: g.stage(commit.message, psks=PSKS), InvalidCommit)
 
 
 def _update_of_alice() -> Update:

@@ -36,6 +36,7 @@ from tests.crypto.mls.clients import (
     signing_key,
     tree_of,
 )
+from tests.crypto.mls.refusing import refusal
 
 NONCE = bytes(32)
 PSKS = {b"key": b"\x01" * 32}
@@ -46,9 +47,7 @@ def _members() -> dict[str, Group]:
 
 
 def _code(group: Group, commit: OwnCommit[Group]) -> str:
-    with pytest.raises(InvalidCommit) as refused:
-        group.stage(commit.message, psks=PSKS)
-    return refused.value.code
+    return refusal(group, lambda g: g.stage(commit.message, psks=PSKS), InvalidCommit)
 
 
 def _psk(nonce: bytes = NONCE) -> PreSharedKey:
