@@ -211,7 +211,7 @@ def test_a_commit_from_outside_is_as_section_12_4_3_2_says(alice: Group) -> None
 
 
 def test_a_member_sends_handshakes_encrypted(alice: Group) -> None:
-    """6: they SHOULD be; here they always are."""
+    """6: they SHOULD be; here they are unless somebody asks otherwise."""
     _, asked = alice.propose_update(config("alice"), signer=signing_key("alice"))
     commit = alice.draft().finish(signer=signing_key("alice")).message
     assert all(isinstance(decode_message(one), PrivateMessage) for one in (asked, commit))
