@@ -45,7 +45,7 @@ from tests.crypto.mls.clients import (
     tree_of,
 )
 from tests.crypto.mls.doors import Members, signed_key_package
-from tests.crypto.mls.lying import group_info_of, signed
+from tests.crypto.mls.lying import group_info_of, public, signed
 from tests.crypto.mls.refusing import refused, still_works
 
 PSK = {b"key": b"\x01" * 32}
@@ -183,6 +183,21 @@ def test_what_refers_to_the_committers_own_update_or_removal_is_refused(members:
     commit = forged(members["alice"], "alice", [harmless])
     code = refused(known, "carol", lambda group: group.stage(commit.message))
     assert code == "VAL-12.2-2"
+
+
+def test_who_is_new_proposes_nothing_but_its_own_add(members: Members) -> None:
+    """As it arrives, and again where a Commit refers to it."""
+    alice, newcomer = members["alice"], Sender(SenderType.NEW_MEMBER_PROPOSAL)
+    for proposal in (Remove(1), GroupContextExtensions(()), ReInit(b"new", 1, 1, ())):
+        asked = public(alice, proposal, newcomer, signing_key("frank"))
+        code = refused(members, "bob", lambda group, m=asked: group.receive_proposal(m))
+        assert code == "VAL-6.1-2"
+        one = PendingProposal(b"r", newcomer, proposal, b"")
+        known = {name: with_pending(group, one) for name, group in members.items()}
+        harmless = ResolvedProposal(add(key_package("frank")), newcomer, b"r")
+        commit = forged(alice, "alice", [harmless])
+        code = refused(known, "bob", lambda group, c=commit: group.stage(c.message))
+        assert code == "VAL-6.1-2"
 
 
 # Extensions of the group.

@@ -13,6 +13,7 @@ from crypto.mls.group_context import read_group_context
 from crypto.mls.key_package import KeyPackage, make_key_package
 from crypto.mls.leaf_node import LeafNodeSource, Lifetime, read_leaf_node, sign_leaf
 from crypto.mls.proposals import GroupContextExtensions, ReInit, decode_proposal, encode_proposal
+from crypto.mls.psk import ExternalPskId
 from crypto.mls.suite import SUITE_1
 from crypto.mls.welcome import GroupInfo, decode_welcome, encode_welcome, read_group_info
 from tests.crypto.mls.clients import (
@@ -144,6 +145,13 @@ def test_other_secrets_in_a_welcome_open_nothing(group: Group, size: int) -> Non
     assert refused_welcome(path, commit, own) == "VAL-12.4.3.1-6"
     joiner = rewelcomed(commit, own, secrets=lambda s: replace(s, joiner_secret=bytes(size)))
     assert refused_welcome(joiner, commit, own) == "decryption_failed"
+
+
+def test_a_welcome_counts_no_more_psks_than_a_commit_could(group: Group) -> None:
+    commit, own = _added(group)
+    many = tuple(ExternalPskId(b"", n.to_bytes(32)) for n in range(0x10000))
+    wrong = rewelcomed(commit, own, secrets=lambda secrets: replace(secrets, psks=many))
+    assert refused_welcome(wrong, commit, own) == "VAL-8.4-1"
 
 
 def test_the_entry_of_another_newcomer_opens_nothing(group: Group) -> None:
