@@ -5,7 +5,7 @@ from itertools import pairwise
 import pytest
 
 from crypto.errors import UsageError
-from crypto.mls.codec import Reader, decode_all, optional
+from crypto.mls.codec import decode_all
 from crypto.mls.commit import ProposalRef, decode_commit
 from crypto.mls.drafting import OwnCommit
 from crypto.mls.extensions import DEFAULT_EXTENSION_TYPES
@@ -19,6 +19,7 @@ from crypto.mls.proposals import PreSharedKey, ProposalType, ReInit, Remove, Upd
 from crypto.mls.ratchet_tree import RatchetTree
 from crypto.mls.suite import SUITE_1
 from crypto.mls.tree_node import Branch, changed_subtrees
+from crypto.mls.tree_parsing import _read_optional_node
 from crypto.mls.welcome import decode_welcome, read_group_secrets
 from tests.crypto.mls.clients import (
     add,
@@ -114,9 +115,9 @@ def test_a_tree_ends_with_its_last_member(alice: Group) -> None:
     for removed in ([], [Remove(2)], [Remove(1)]):
         group = alice.draft(removed).finish(signer=signing_key("alice")).group
         encoded = group.tree.encode()
-        nodes = Reader(encoded)
-        nodes.length()
-        assert not nodes.rest().endswith(optional(None))
+        nodes = decode_all(encoded, lambda reader: reader.items(_read_optional_node))
+        assert len(nodes) == 2 * max(index for index, _ in group.tree.leaves()) + 1
+        assert nodes[-1] is not None
         assert RatchetTree.decode(SUITE_1, encoded).hash() == group.tree_hash
         assert len(tree_objects(group)) == 2 * group.tree.capacity - 1
 
