@@ -18,14 +18,18 @@ class Session(World):
 
     def run(self, epochs: int) -> None:
         """At least so many epochs."""
+        libraries = (self.ours, self.theirs)
         deck: list[tuple[Event, Clients]] = []
         while self.epoch < epochs:
             possible = [turn for turn in deck if self.fits(turn[0])]
             if possible:
                 deck.remove(possible[0])
                 self.happen(*possible[0])
+            elif deck:  # what is left needs a smaller group, or a larger one
+                others = GROWING if self.size == 2 else SHRINKING
+                self.happen(self.rng.choice(others), self.rng.choice(libraries))
             else:
-                deck = [(event, by) for event in EVENTS for by in (self.ours, self.theirs)]
+                deck = [(event, by) for event in EVENTS for by in libraries]
                 self.rng.shuffle(deck)
                 self.aim = self.limit if self.epoch == 1 else self.rng.randint(2, self.limit)
 
