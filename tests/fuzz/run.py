@@ -14,7 +14,7 @@ import atheris
 
 # It names every module that it instruments.
 with redirect_stderr(StringIO()), atheris.instrument_imports(include=["crypto", "wire"]):
-    from tests.fuzz.corpus import TARGETS, corpus
+    from tests.fuzz.inputs import TARGETS, corpus
 
 _FOUND = Path(__file__).parents[2] / ".cache" / "fuzz"
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests.fuzz import process
 from tests.fuzz.choices import Choices, edited
-from tests.fuzz.corpus import TARGETS, corpus, valid_encodings
+from tests.fuzz.inputs import TARGETS, corpus, valid_encodings
 from tests.fuzz.decoders import DECODERS
 
 CHANGES = 300
