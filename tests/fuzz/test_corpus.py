@@ -8,14 +8,14 @@ import pytest
 
 from tests.fuzz import process
 from tests.fuzz.choices import Choices, edited
-from tests.fuzz.inputs import TARGETS, corpus, valid_encodings
 from tests.fuzz.decoders import DECODERS
+from tests.fuzz.inputs import TARGETS, corpus, valid_encodings
 
 CHANGES = 300
 
 
 @pytest.mark.parametrize("target", TARGETS)
-def test_no_input_makes_a_target_fail(target: str) -> None:
+def test_a66_no_input_makes_a_target_fail(target: str) -> None:
     run, inputs, chooser = TARGETS[target], corpus(target), random.Random(1)
     for data in inputs:
         run(data)
