@@ -23,7 +23,7 @@ OPERATIONS = (
     Operation("hybrid", "path commit, hybrid suite", members=100, most=1),
 )
 # How many times as long as ours it should take at least. Of ts-mls, the provider that is faster.
-AIMS = {
+AIMS: dict[str, dict[str, float]] = {
     "protect": {RFC9420: 2.2, WEBCRYPTO: 25, NOBLE: 25, DOUBLE_RATCHET: 1},
     "unprotect": {RFC9420: 1.3, WEBCRYPTO: 8, NOBLE: 8},
     "add": {RFC9420: 4, WEBCRYPTO: 9, NOBLE: 9},

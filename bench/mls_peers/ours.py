@@ -45,7 +45,7 @@ class _Grown:
 
     founder: _Client
     others: Sequence[_Client]
-    commit: OwnCommit[Group]
+    commit: OwnCommit
 
     def joined(self, client: _Client) -> Group:
         """The state of one of the others, from bytes."""
@@ -65,7 +65,7 @@ def _founded(suite: Suite, founder: _Client) -> Group:
     return create(suite=suite, group_id=os.urandom(32), config=founder.config)[0]
 
 
-def _added(group: Group, founder: _Client, packages: Sequence[bytes]) -> OwnCommit[Group]:
+def _added(group: Group, founder: _Client, packages: Sequence[bytes]) -> OwnCommit:
     adds = [Add(KeyPackage.decode(package)) for package in packages]
     return group.draft(adds, path=False).finish(signer=founder.config.signer)
 
@@ -148,7 +148,7 @@ def _add(count: int, members: int) -> Chunk:
     group, packages = _founded(SUITE_1, founder), [client.own.encoded for client in others]
     forget()
 
-    def check(commit: OwnCommit[Group]) -> dict[str, int]:
+    def check(commit: OwnCommit) -> dict[str, int]:
         assert commit.welcome is not None
         assert commit.group.tree.members == members
         return {"commit": len(commit.message), "welcome": len(commit.welcome)}
@@ -172,7 +172,7 @@ def _path_in(suite: Suite, members: int) -> Chunk:
     grown = _grown(suite, members)
     group, signer = grown.commit.group, grown.founder.config.signer
 
-    def check(commit: OwnCommit[Group]) -> dict[str, int]:
+    def check(commit: OwnCommit) -> dict[str, int]:
         assert commit.group.epoch == group.epoch + 1
         return {"commit": len(commit.message)}
 
@@ -212,11 +212,11 @@ def _external(count: int, members: int) -> Chunk:
     info, tree = group.signed_group_info(grown.founder.config.signer), group.tree.encode()
     forget()
 
-    def run() -> OwnCommit[Group]:
+    def run() -> OwnCommit:
         draft = external_draft(info, RatchetTree.decode(SUITE_1, tree), config=newcomer.config)
         return draft.finish(signer=newcomer.config.signer)
 
-    def check(commit: OwnCommit[Group]) -> dict[str, int]:
+    def check(commit: OwnCommit) -> dict[str, int]:
         after = group.stage(commit.message).group
         assert after is not None
         assert after.epoch_authenticator == commit.group.epoch_authenticator
