@@ -26,7 +26,7 @@ from wire.replies import Accepted, Conflict
 from wire.requests import Append
 
 # Rows that are protected in one transaction, and processed in few when they are accepted.
-BATCH: Final = 16
+BATCH: Final = 32
 # What is only late: the text stays queued and is sent at the next connect.
 LATER: Final = frozenset({Code.NOT_CONNECTED, Code.TIMEOUT, Code.DISK_FULL})
 # What a later try may change while the connection stands.

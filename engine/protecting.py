@@ -78,8 +78,8 @@ async def _keep(live: Live, group: Group, fresh: Sequence[Sealed]) -> None:
     number = live.value.id
 
     def write(connection: Any) -> None:
-        for row, message in fresh:
-            outgoing.set_message(connection, row.id, conversation=number, message=message)
+        messages = [(row.id, message) for row, message in fresh]
+        outgoing.set_messages(connection, messages, conversation=number)
 
     await live.keep_group(group, write)
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from storage.client.schema import outbox, timeline
 
@@ -45,6 +45,22 @@ class OutboxRow:
         return self.state.startswith(FAILED)
 
 
+# Statements that run for every message, built once: building one costs more than running it.
+_INSERT = insert(outbox)
+_FIND = select(outbox).where(outbox.c.transaction_id == bindparam("number"))
+_FIND_ALL = (
+    select(outbox)
+    .where(outbox.c.transaction_id.in_(bindparam("numbers", expanding=True)))
+    .order_by(outbox.c.id)
+)
+_SET_MESSAGE = (
+    update(outbox)
+    .where(outbox.c.id == bindparam("row"))
+    .values(conversation=bindparam("in_conversation"), message=bindparam("protected"))
+)
+_DROP = delete(outbox).where(outbox.c.transaction_id == bindparam("number"))
+
+
 def queue(
     connection: Connection,
     *,
@@ -68,7 +84,7 @@ def queue(
         "state": QUEUED,
         "created_at_ms": now_ms,
     }
-    connection.execute(insert(outbox).values(values))
+    connection.execute(_INSERT, values)
     row = find(connection, transaction_id)
     assert row is not None  # inserted above, in the same transaction
     return row
@@ -76,15 +92,14 @@ def queue(
 
 def find(connection: Connection, transaction_id: bytes) -> OutboxRow | None:
     """Return the row of a transaction id."""
-    query = select(outbox).where(outbox.c.transaction_id == transaction_id)
-    row = connection.execute(query).one_or_none()
+    row = connection.execute(_FIND, {"number": transaction_id}).one_or_none()
     return None if row is None else OutboxRow(**row._mapping)
 
 
 def find_all(connection: Connection, transaction_ids: Sequence[bytes]) -> list[OutboxRow]:
     """Return those of these rows that are there, oldest first."""
-    query = select(outbox).where(outbox.c.transaction_id.in_(transaction_ids))
-    return [OutboxRow(**row._mapping) for row in connection.execute(query.order_by(outbox.c.id))]
+    rows = connection.execute(_FIND_ALL, {"numbers": list(transaction_ids)})
+    return [OutboxRow(**row._mapping) for row in rows]
 
 
 def unseal(connection: Connection, target: str) -> None:
@@ -112,12 +127,15 @@ def queued_targets(connection: Connection) -> list[str]:
     return list(connection.execute(query).scalars())
 
 
-def set_message(
-    connection: Connection, row_id: int, *, conversation: bytes, message: bytes | None
+def set_messages(
+    connection: Connection, messages: Sequence[tuple[int, bytes]], *, conversation: bytes
 ) -> None:
-    """Note what was protected for a row; None: it must be protected again."""
-    values = {"conversation": conversation, "message": message}
-    connection.execute(update(outbox).where(outbox.c.id == row_id).values(values))
+    """Note what was protected for rows, each by its id."""
+    values = [
+        {"row": row_id, "in_conversation": conversation, "protected": message}
+        for row_id, message in messages
+    ]
+    connection.execute(_SET_MESSAGE, values)
 
 
 def set_failed(connection: Connection, transaction_id: bytes, *, code: str) -> None:
@@ -135,7 +153,7 @@ def set_queued(connection: Connection, transaction_id: bytes) -> None:
 
 def drop(connection: Connection, transaction_id: bytes) -> None:
     """Forget a row."""
-    connection.execute(delete(outbox).where(outbox.c.transaction_id == transaction_id))
+    connection.execute(_DROP, {"number": transaction_id})
 
 
 def find_sent(

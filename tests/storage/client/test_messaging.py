@@ -120,7 +120,7 @@ def test_the_outbox_keeps_order_and_takes_nothing_twice(connection: Connection) 
     queue(connection, b"o" * 16, "@bob")
     assert outgoing.next_queued(connection, "#garden", limit=9) == rows
     assert sorted(outgoing.queued_targets(connection)) == ["#garden", "@bob"]
-    outgoing.set_message(connection, rows[0].id, conversation=ID, message=b"sealed")
+    outgoing.set_messages(connection, [(rows[0].id, b"sealed")], conversation=ID)
     sent = outgoing.load_protected(connection, ID)
     assert [row.message for row in sent] == [b"sealed"]
     assert "sealed" not in repr(sent)
