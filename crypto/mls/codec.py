@@ -116,8 +116,18 @@ class Reader:
 
     def skip_vectors(self, count: int) -> None:
         """Pass over that many vectors."""
+        data, position, end = self._data, self._position, self._end
         for _ in range(count):
-            self.take(self.length())
+            size = data[position] if position < end else 0
+            if position < end and size <= _LONGEST_ONE_BYTE:
+                position += 1 + size
+            else:
+                self._position = position
+                size = self.length()
+                position = self._position + size
+        if position > end:
+            raise PeerError("malformed", "the data ends too early")
+        self._position = position
 
     def u16s(self) -> tuple[int, ...]:
         """A `uint16 numbers<V>`."""

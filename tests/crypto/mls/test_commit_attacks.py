@@ -72,7 +72,7 @@ def _ciphertexts(place: int, count: Callable[[int], int]) -> Nodes:
         nodes, node = list(path.nodes), path.nodes[place]
         wanted = count(len(node.encrypted_path_secrets))
         nodes[place] = replace(
-            node, encrypted_path_secrets=(node.encrypted_path_secrets * 3)[:wanted]
+            node, encrypted_path_secrets=(tuple(node.encrypted_path_secrets) * 3)[:wanted]
         )
         return replace(path, nodes=tuple(nodes))
 

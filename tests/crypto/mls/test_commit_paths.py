@@ -67,7 +67,7 @@ def _without_node(path: UpdatePath) -> UpdatePath:
 
 def _with_more_ciphertexts(path: UpdatePath) -> UpdatePath:
     first = path.nodes[0]
-    more = replace(first, encrypted_path_secrets=first.encrypted_path_secrets * 2)
+    more = replace(first, encrypted_path_secrets=tuple(first.encrypted_path_secrets) * 2)
     return replace(path, nodes=(more, *path.nodes[1:]))
 
 
