@@ -32,7 +32,7 @@ REUSE_GUARD_LENGTH = 4
 SENDER_DATA_LENGTH = 12
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class SenderData:
     """Which key of which ratchet opens the content. Section 6.3.2."""
 
@@ -60,8 +60,8 @@ def _sender_data_aad(message: PrivateMessage | FramedContent) -> bytes:
 
 
 def _guarded(nonce: bytes, reuse_guard: bytes) -> bytes:
-    guarded = int.from_bytes(nonce[:REUSE_GUARD_LENGTH]) ^ int.from_bytes(reuse_guard)
-    return guarded.to_bytes(REUSE_GUARD_LENGTH) + nonce[REUSE_GUARD_LENGTH:]
+    shift = 8 * (len(nonce) - REUSE_GUARD_LENGTH)
+    return (int.from_bytes(nonce) ^ int.from_bytes(reuse_guard) << shift).to_bytes(len(nonce))
 
 
 def seal(
