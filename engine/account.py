@@ -38,6 +38,7 @@ from wire.link import Address, parse_server
 from wire.pushes import Ended, Push
 from wire.replies import LoggedIn, Reply
 from wire.requests import Logout, Request, Resume
+from wire.suites import DEFAULT_SUITE
 
 MAX_CATCH_UPS: Final = 5  # tries in one session, when the relay refuses something for a while
 
@@ -66,6 +67,7 @@ class Account:
         opened: OpenAccount,
         emit: Callable[[Event], None],
         random: Callable[[int], bytes] = os.urandom,
+        suite: int = DEFAULT_SUITE,
     ) -> None:
         self.record = record
         self.keys = record.keys()
@@ -90,6 +92,7 @@ class Account:
             relay_key=record.relay_key,
             emit=emit,
             spawn=self.spawn,
+            suite=suite,
             random=random,
         )
         self.messenger = Messenger(self.context)
@@ -104,11 +107,12 @@ class Account:
         *,
         emit: Callable[[Event], None],
         random: Callable[[int], bytes] = os.urandom,
+        suite: int = DEFAULT_SUITE,
     ) -> Account:
-        """Return an unlocked account, ready but not connected."""
+        """Return an unlocked account, ready but not connected; `suite`: see Context."""
         store = SafeStore(opened.store)
         record = await store.query(get_record)
-        account = cls(record, store, opened=opened, emit=emit, random=random)
+        account = cls(record, store, opened=opened, emit=emit, random=random, suite=suite)
         await account.contacts.load()
         await account.messenger.start()
         return account
@@ -130,7 +134,9 @@ class Account:
     async def reopened(self) -> Account:
         """End this account and return it made anew from its store: the record has changed."""
         await self.end()
-        return await Account.open(self._opened, emit=self._emit, random=self._random)
+        return await Account.open(
+            self._opened, emit=self._emit, random=self._random, suite=self.context.suite
+        )
 
     async def say_goodbye(self) -> None:
         """Tell the relay that the session ends; without a connection there is nothing to tell."""
@@ -206,10 +212,8 @@ class Account:
     async def _run_session(self, logged_in: LoggedIn) -> None:
         if self._ending is not None:  # the session before must be over for its messages
             await self._ending
-        packages = self.packages.refill(
-            logged_in.packages, has_last_resort=logged_in.has_last_resort
-        )
-        if logged_in.packages or logged_in.has_last_resort:
+        packages = self.packages.refill_all(logged_in.stocks)
+        if any(stock.left or stock.has_last_resort for stock in logged_in.stocks):
             self.spawn(packages)
         else:  # a new device: before `sync` says that all is done, it can be written to
             with contextlib.suppress(WireError):
@@ -251,7 +255,7 @@ class Account:
             case pushes.Presence() | pushes.Notice():
                 self.news.told(push)
             case pushes.PackagesLow():
-                self.spawn(self.packages.refill(push.left))
+                self.spawn(self.packages.refill(push.suite, push.left))
             case pushes.RootChanged():
                 self.spawn(self.contacts.root_changed(push.account))
             case _:

@@ -27,8 +27,10 @@ from engine.live import Live
 from engine.roster import Place, Refused, effects_of
 from storage.client import messaging
 from storage.client.messaging import PendingCommit
+from wire.codec import encode
 from wire.entry import EffectKind, EntryData, Id, Key, encode_data
 from wire.errors import Code, WireError
+from wire.fields import MAX_RID
 from wire.limits import ID_BYTES
 from wire.policy import ROOM_PSK_EXTENSION, Policy
 from wire.replies import Accepted, Conflict
@@ -170,8 +172,22 @@ async def _prepare(context: Context, live: Live, plan: Plan) -> tuple[bytes, App
         random=context.random,
     )
     parts = CommitParts(made.group_info, tree_objects(made.group, group), made.welcome)
+    frame = Append(0, live.value.id, made.message, parts)
+    check_fits(frame)
     await _keep(context, live, made, number=number, parts=parts, after=after)
-    return number, Append(0, live.value.id, made.message, parts)
+    return number, frame
+
+
+def check_fits(frame: Append) -> None:
+    """Raise WireError(too_large) for a commit that no frame holds, before anything is stored."""
+    try:
+        encode(msgspec.structs.replace(frame, rid=MAX_RID))
+    except WireError as error:
+        text = (
+            "That would give new keys to more devices than fit one step. Nothing was changed: add "
+            "fewer people at once, or wait until more of those who are here have written."
+        )
+        raise WireError(error.code, text) from None
 
 
 def _draft(

@@ -19,6 +19,7 @@ from wire.limits import KEY_PACKAGE_LIFETIME_S
 from wire.policy import POLICY_EXTENSION
 from wire.replies import Reply
 from wire.requests import Request
+from wire.suites import DEFAULT_SUITE, SUITES
 
 T = TypeVar("T")
 
@@ -53,6 +54,7 @@ class DeviceKeys:
             self.credential,
             extension_types=(POLICY_EXTENSION,),
             lifetime=(start_s, start_s + KEY_PACKAGE_LIFETIME_S),
+            cipher_suites=SUITES,
         )
 
 
@@ -138,6 +140,8 @@ def now_ms() -> int:
 class Context:
     """The pieces. `relay_key` (32 bytes) is the pinned relay's: the only external sender.
 
+    `suite` is that of the conversations which this client founds (wire/suites.py).
+
     `spawn(work)` runs a bounded background task that ends with the session; a WireError in it is
     dropped (the work is found again at the next connect), any other error ends the session loudly.
     """
@@ -149,5 +153,6 @@ class Context:
     relay_key: bytes
     emit: Callable[[Event], None]
     spawn: Callable[[Coroutine[Any, Any, None]], None]
+    suite: int = DEFAULT_SUITE
     now_ms: Callable[[], int] = now_ms
     random: Callable[[int], bytes] = os.urandom

@@ -56,6 +56,7 @@ class Notes(Struct, frozen=True, array_like=True):
     `floor`: the lowest epoch of a GroupInfo that is not an old one (0: one's own decides).
     `commits`: (seq, epoch that it opened) of the last ones taken. `rolled_back`: the log has what
     this device sent and its store does not know: an old copy of the store was put in place.
+    `suite`: of the group that was here last (0: none yet); it comes back in no other.
     """
 
     peer_root: bytes = b""
@@ -69,6 +70,7 @@ class Notes(Struct, frozen=True, array_like=True):
     floor: int = 0
     commits: tuple[tuple[int, int], ...] = ()
     rolled_back: bool = False
+    suite: int = 0
 
 
 _notes_encoder = msgspec.msgpack.Encoder()
@@ -112,6 +114,15 @@ class Conversation:
             return f"#{self.name}"
         return f"@{self.peer or '?'}"  # until the other is in, a second device knows the root only
 
+    @property
+    def suite(self) -> int:
+        """The number of its cipher suite; 0 as long as this device was never in it."""
+        return self.notes.suite if self.group is None else self.group.suite.number
+
+    def keeps_suite(self, number: int) -> bool:
+        """Whether a group in that suite may stand here: never another than before."""
+        return self.suite in (0, number)
+
     def now_in(self) -> tuple[Group, Standing]:
         """The group and what stands in it; AssertionError in a state that has none."""
         assert self.group is not None
@@ -136,7 +147,7 @@ class Conversation:
         first = running_hash.start(self.id, commit_seq=seq, transcript=transcript)
         commits = (*self.notes.commits, (seq, group.epoch))[-_KEPT_COMMITS:]
         return replace(
-            self.with_notes(commits=commits),
+            self.with_notes(commits=commits, suite=group.suite.number),
             group=group,
             standing=standing,
             cursor=seq,
@@ -287,7 +298,13 @@ def from_row(
 def standing_of(group: Group, *, relay_key: bytes) -> Standing:
     """Return what stands in a group; Refused (engine/judge.py) when it is not one of ours."""
     members = tuple(group.members())
-    standing = judge_group(group.group_id, group.extensions, members, relay_key=relay_key)
+    standing = judge_group(
+        group.group_id,
+        group.extensions,
+        members,
+        suite=group.suite.number,
+        relay_key=relay_key,
+    )
     return replace(standing, waiting=waiting_in(group))
 
 

@@ -21,6 +21,7 @@ from wire.errors import Code, WireError
 from wire.policy import Kind
 from wire.replies import Found
 from wire.requests import Direct
+from wire.suites import strength_rank
 
 
 class Directs:
@@ -58,7 +59,10 @@ class Directs:
         return known
 
     def best(self, root: bytes) -> Live | None:
-        """Return where to send: of several, the smallest id in which both have written."""
+        """Return where to send: of several, one in which both have written.
+
+        Of those the ones in the strongest suite, of those the smallest id: both sides choose alike.
+        """
         found = [live for live in self._hub.of_kind(Kind.DIRECT) if self._is_with(live, root)]
         return min(found, key=_rank, default=None)
 
@@ -138,13 +142,13 @@ class Directs:
             return
         if root == own.root_identity and live.value.epoch_seq > 0:
             return  # notes to self: the other devices were added with the first note
-        context = self._hub.context
+        context, suite = self._hub.context, live.value.suite
         adds: tuple[Add, ...] = ()
         if root != own.root_identity:
-            adds = await claim(context, contact, may_be_none=is_there)
+            adds = await claim(context, contact, suite=suite, may_be_none=is_there)
         mine = context.contacts.known(own.account)
         if mine is not None:
-            adds = (*adds, *await claim(context, mine))
+            adds = (*adds, *await claim(context, mine, suite=suite))
         if not adds:
             return
 
@@ -160,8 +164,9 @@ def _notes(contact: Contact) -> Notes:
     return Notes(peer_root=contact.root_identity, peer_display=contact.display)
 
 
-def _rank(live: Live) -> tuple[bool, bytes]:
-    return (live.value.notes.wrote != (True, True), live.value.id)
+def _rank(live: Live) -> tuple[bool, int, bytes]:
+    value = live.value
+    return (value.notes.wrote != (True, True), strength_rank(value.suite), value.id)
 
 
 def other_of(error: WireError) -> bytes:

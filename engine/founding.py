@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from crypto.mls.group import create, tree_objects
-from crypto.mls.suite import SUITE_1
+from crypto.mls.suite import Suite, suite_by_number
 from engine.conversation import Conversation, Notes, State, Step, change_of, standing_of
 from engine.group_policy import extensions_of
 from engine.hub import Hub
@@ -26,15 +26,18 @@ async def found(
     hub: Hub,
     policy: Policy,
     *,
+    suite: int | None = None,
     peer: str | None = None,
     notes: Notes | None = None,
     secrets: dict[bytes, bytes] | None = None,
 ) -> Live:
     """Make a conversation with this policy and return it, founded.
 
+    `suite` is the number of one of ours; None: the client's default.
     Raises WireError room_exists (data "conversation": hex id) when another one stands.
     """
-    value = _new(hub, policy, peer=peer, notes=notes or Notes())
+    number = hub.context.suite if suite is None else suite
+    value = _new(hub, policy, suite_by_number(number), peer=peer, notes=notes or Notes())
     live = hub.add(value, secrets=secrets)
     async with live.lock:
         steps = (Step(value),)
@@ -73,11 +76,11 @@ async def give_up(hub: Hub, live: Live) -> None:
         hub.forget(number)
 
 
-def _new(hub: Hub, policy: Policy, *, peer: str | None, notes: Notes) -> Conversation:
+def _new(hub: Hub, policy: Policy, suite: Suite, *, peer: str | None, notes: Notes) -> Conversation:
     context = hub.context
     now_ms = context.now_ms()
     group, _ = create(
-        suite=SUITE_1,
+        suite=suite,
         group_id=context.random(ID_BYTES),
         config=context.keys.leaf_config(now_ms // 1000),
         extensions=extensions_of(policy, relay_key=context.relay_key),

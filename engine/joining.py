@@ -14,10 +14,10 @@ import msgspec
 from crypto.errors import PeerError
 from crypto.mls.credential import Credential
 from crypto.mls.group import Group, RatchetTree, decode_group_info, external_draft, rows
-from crypto.mls.suite import SUITE_1, suite_by_number
+from crypto.mls.suite import suite_by_number
 from crypto.mls.welcome import GroupInfo
 from engine.commits import places_of, proposed
-from engine.committing import MAX_TRIES, UNANSWERED, Parts, PendingRows
+from engine.committing import MAX_TRIES, UNANSWERED, Parts, PendingRows, check_fits
 from engine.conversation import Conversation, State, Step, change_of, row_of, standing_of
 from engine.events import Membership
 from engine.hub import Hub
@@ -84,9 +84,13 @@ async def open_door(
         suite = suite_by_number(said.suite)
         tree = await walk_tree(context, info.conversation, suite=suite, root_hash=said.tree_hash)
         members = tuple(_seated(tree))
-        standing = judge_group(said.group_id, said.extensions, members, relay_key=context.relay_key)
-        if suite is not SUITE_1:
-            raise PeerError("unsupported_suite", "another suite than ours")
+        standing = judge_group(
+            said.group_id,
+            said.extensions,
+            members,
+            suite=said.suite,
+            relay_key=context.relay_key,
+        )
     except PeerError as error:
         text = f"The relay's word on this conversation was refused ({error.code}). Not joined."
         raise WireError(Code.UNAVAILABLE, text) from None
@@ -164,15 +168,19 @@ async def _drop(hub: Hub, live: Live) -> None:
         await hub.context.store.run(lambda c: messaging.drop_pending_commit(c, number))
 
 
-def check_epoch(value: Conversation, door: Door) -> None:
-    """Raise WireError unless the relay's state is newer than what this device has seen."""
-    if door.group_info.group_context.epoch < value.lowest_epoch:
+def check_door(value: Conversation, door: Door) -> None:
+    """Raise WireError unless the relay's state is newer than what was seen, in the same suite."""
+    said = door.group_info.group_context
+    if not value.keeps_suite(said.suite):
+        text = f"The relay shows {value.title} in another suite than it had. Nothing was joined."
+        raise WireError(Code.UNAVAILABLE, text)
+    if said.epoch < value.lowest_epoch:
         text = f"The relay shows an old state of {value.title}. Nothing was joined."
         raise WireError(Code.UNAVAILABLE, text)
 
 
 async def _prepare(hub: Hub, live: Live, door: Door, psk: bytes | None) -> Joining:
-    check_epoch(live.value, door)
+    check_door(live.value, door)
     context, standing = hub.context, door.standing
     lock = standing.policy.lock
     if lock is not None and psk is None:
@@ -203,6 +211,7 @@ async def _prepare(hub: Hub, live: Live, door: Door, psk: bytes | None) -> Joini
     )
     parts = CommitParts(made.group_info, tuple(made.group.tree.objects(door.tree)))
     frame = Append(0, live.value.id, made.message, parts)
+    check_fits(frame)
     joining = Joining(number, frame, made.group, standing, now_ms, secret)
     await _keep(hub, live, joining)
     return joining

@@ -24,8 +24,9 @@ from engine.group_policy import check_extensions, closed, policy_in
 from engine.orders import is_own_wish
 from engine.roster import MemberLike, Place, Refused, Roster, effects_of
 from wire.entry import Effect, EffectKind, RemovalData
-from wire.limits import ID_BYTES, MAX_GROUP_LEAVES
+from wire.limits import ID_BYTES
 from wire.policy import POLICY_EXTENSION, JoinRule, Kind, Policy
+from wire.suites import MAX_LEAVES, SUITES
 
 _ALLOWED: Final = (Add, Remove, PreSharedKey, ExternalInit, GroupContextExtensions)
 
@@ -43,6 +44,7 @@ class Standing:
     """What the members of an epoch share, as far as the rules look at it."""
 
     conversation: bytes
+    suite: int
     extensions: tuple[Extension, ...]
     policy: Policy
     roster: Roster
@@ -84,10 +86,14 @@ def judge(before: Standing, commit: CommitView) -> Standing:
     extensions = _extensions_after(before, commit)
     removed = [place.leaf for place in commit.removed]
     roster = before.roster.changed(removed, commit.added)  # J-3, J-4
-    # A limit of ours: a roster beyond it would no longer fit the frames (wire/limits.py).
-    if len(roster) > MAX_GROUP_LEAVES:
+    _check_size(before.suite, roster)
+    return Standing(before.conversation, before.suite, extensions, policy_in(extensions), roster)
+
+
+def _check_size(suite: int, roster: Roster) -> None:
+    # A limit of ours: commits in a larger group would not fit the frames (wire/suites.py).
+    if len(roster) > MAX_LEAVES[suite]:
         raise Refused("J-18", "too many leaves")
-    return Standing(before.conversation, extensions, policy_in(extensions), roster)
 
 
 def judge_group(
@@ -95,21 +101,23 @@ def judge_group(
     extensions: Sequence[Extension],
     members: Sequence[MemberLike],
     *,
+    suite: int,
     relay_key: bytes,
 ) -> Standing:
-    """Return what stands in a group that one is about to join.
+    """Return what stands in a group that one is about to join; `suite` is its suite's number.
 
-    Raises Refused: J-2, J-3, J-4 for its members, J-8, J-19, J-20, J-21 for the rest.
+    Raises Refused: J-2, J-3, J-4 for its members, J-8, J-19, J-20, J-21, J-25 for the rest.
     """
+    if suite not in SUITES:
+        raise Refused("J-25", "a suite that conversations do not have")
     if len(conversation) != ID_BYTES:
         raise Refused("J-21", "the group id is not a conversation's")
     policy = check_extensions(extensions, relay_key=relay_key)
     roster = Roster.of(members)
-    if len(roster) > MAX_GROUP_LEAVES:
-        raise Refused("J-18", "too many leaves")
+    _check_size(suite, roster)
     if policy.kind is Kind.DIRECT and any(place.root not in policy.owners for place in roster):
         raise Refused("J-20", "a stranger in a direct conversation")
-    return Standing(conversation, tuple(extensions), policy, roster)
+    return Standing(conversation, suite, tuple(extensions), policy, roster)
 
 
 def _effects_are_true(before: Standing, commit: CommitView) -> None:

@@ -233,10 +233,15 @@ class Messenger:
     # Rooms.
 
     async def create_room(
-        self, name: str, *, join: str = "open", password: str | None = None
+        self,
+        name: str,
+        *,
+        join: str = "open",
+        password: str | None = None,
+        suite: int | None = None,
     ) -> dict[str, Any]:
         """Found a room."""
-        return await self._rooms.create(name, join, password)
+        return await self._rooms.create(name, join, password, suite=suite)
 
     async def join_room(self, name: str, *, password: str | None = None) -> dict[str, Any]:
         """Join a room: "joined", or "waiting" for a member's verdict."""

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any, Final
 
+from engine.claims import NeedsUpdate
 from engine.committing import MAX_TRIES, Plan, commit
 from engine.conversation import Conversation
 from engine.events import Outgoing
@@ -100,7 +101,7 @@ class Outbox:
         """Give a row up, or wait: raises what only the next connect can change."""
         if error.code in LATER:
             raise error
-        if error.code in AGAIN:
+        if error.code in AGAIN and not isinstance(error, NeedsUpdate):
             await asyncio.sleep(AGAIN_AFTER_S)
         else:
             await self._fail(row, error)

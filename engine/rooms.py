@@ -47,8 +47,13 @@ class Rooms:
         self._hub = hub
         self._tell_secret = tell_secret
 
-    async def create(self, name: str, join_rule: str, password: str | None) -> dict[str, Any]:
-        """Found a room; raise room_exists, weak_password, bad_name."""
+    async def create(
+        self, name: str, join_rule: str, password: str | None, *, suite: int | None = None
+    ) -> dict[str, Any]:
+        """Found a room, in the client's suite if none is said.
+
+        Raises WireError room_exists, weak_password, bad_name.
+        """
         canonical = canonical_room_name(name.removeprefix("#"))
         rule = JoinRule(join_rule)
         if (rule is JoinRule.PASSWORD) != (password is not None):
@@ -60,7 +65,10 @@ class Rooms:
             secrets = {lock.psk_id: psk}
         own = self._hub.context.keys.root_identity
         live = await found(
-            self._hub, room_policy(canonical, rule, owner=own, lock=lock), secrets=secrets
+            self._hub,
+            room_policy(canonical, rule, owner=own, lock=lock),
+            suite=suite,
+            secrets=secrets,
         )
         return {"conversation": live.value.title}
 
@@ -150,7 +158,7 @@ class Rooms:
         if standing.roster.has_root(root):
             text = f"{contact.display} is in {live.value.title} already."
             raise WireError(Code.ALREADY_MEMBER, text)
-        adds = await claim(self._hub.context, contact)
+        adds = await claim(self._hub.context, contact, suite=live.value.suite)
 
         def wanted(value: Conversation) -> Plan | None:
             _, now = value.now_in()

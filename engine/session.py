@@ -27,6 +27,7 @@ from engine.trust import Refusals, allowed, dial_allowed, local_fingerprints
 from wire.errors import Code, WireError
 from wire.limits import PROTOCOL_VERSION
 from wire.link import Address, encode_fingerprint, parse_fingerprint, parse_server
+from wire.suites import DEFAULT_SUITE
 
 DEFAULT_SERVER: Final = "127.0.0.1:5000"
 
@@ -40,12 +41,17 @@ class Session(Talk):
         *,
         server: str | None = None,
         trust: str | None = None,
+        suite: int = DEFAULT_SUITE,
         random: Callable[[int], bytes] = os.urandom,
     ) -> None:
-        """`server` (HOST:PORT or a link) and `trust` stand in where a method names none."""
+        """`server` (HOST:PORT or a link), `trust` and `suite` stand in where a method names none.
+
+        `suite` (a number of wire/suites.py) is also that of direct conversations and of the lobby.
+        """
         self._profile = profile
         self._server = server
         self._trust = trust
+        self._suite = suite
         self._random = random
         self._registration = Registration(profile, random=random)
         self._account: Account | None = None
@@ -55,11 +61,16 @@ class Session(Talk):
 
     @classmethod
     def on(
-        cls, folder: Path | None, *, server: str | None = None, trust: str | None = None
+        cls,
+        folder: Path | None,
+        *,
+        server: str | None = None,
+        trust: str | None = None,
+        suite: int = DEFAULT_SUITE,
     ) -> Session:
         """Return a session on the profile in `folder` (None: the platform's place)."""
         harden_process()
-        return cls(Profile(folder), server=server, trust=trust)
+        return cls(Profile(folder), server=server, trust=trust, suite=suite)
 
     # Events and life.
 
@@ -177,7 +188,9 @@ class Session(Talk):
 
     async def _make(self, opened: OpenAccount) -> Account:
         try:
-            return await Account.open(opened, emit=self._emit, random=self._random)
+            return await Account.open(
+                opened, emit=self._emit, random=self._random, suite=self._suite
+            )
         except BaseException:
             await opened.release()
             raise

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from wire.link import encode_fingerprint
 from wire.requests import Act
+from wire.suites import suite_named
 
 if TYPE_CHECKING:
     from engine.account import Account
@@ -118,9 +119,18 @@ class Talk:
 
     # Rooms.
 
-    async def create_room(self, name: str, join: str = "open", password: str | None = None) -> Any:
-        """Found a room: "open", "password" (with one) or "invite"."""
-        return await self._open().messenger.create_room(name, join=join, password=password)
+    async def create_room(
+        self,
+        name: str,
+        join: str = "open",
+        password: str | None = None,
+        suite: str | None = None,
+    ) -> Any:
+        """Found a room: "open", "password" (with one) or "invite"; `suite`: see wire.suites."""
+        number = None if suite is None else suite_named(suite)
+        return await self._open().messenger.create_room(
+            name, join=join, password=password, suite=number
+        )
 
     async def join_room(self, name: str, password: str | None = None) -> Any:
         """Join a room: "joined", or "waiting" for a member's verdict."""

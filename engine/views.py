@@ -18,6 +18,7 @@ from storage.client import timeline
 from storage.client.timeline import MESSAGE, TimelineRow
 from wire.errors import Code, WireError
 from wire.policy import Kind
+from wire.suites import SUITE_NAMES
 
 # Lines of other kinds stand between messages: so many rows are read to find a page of messages.
 _READ_AT_ONCE: Final = 500
@@ -59,6 +60,7 @@ class Views:
             "id": value.id.hex(),
             "join": None if policy is None else policy.join.value,
             "closed": bool(policy and policy.lock and policy.lock.closed),
+            "suite": SUITE_NAMES.get(value.suite),
         }
 
     async def unread(self) -> list[dict[str, Any]]:

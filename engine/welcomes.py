@@ -80,6 +80,8 @@ async def take(hub: Hub, entry: InboxEntry) -> Live | None:
             raise PeerError("misplaced", "the Welcome to another conversation")
         standing = standing_of(group, relay_key=hub.context.relay_key)
         _check_name(hub, known, standing, entry.conversation)
+        if known is not None and not known.value.keeps_suite(group.suite.number):
+            raise PeerError("J-25", "a conversation keeps its suite")
         secret = _room_key(opened, standing)
         await _meet_other(hub, standing)
     except PeerError:
@@ -170,7 +172,7 @@ async def _keep(
 
         def work(connection: Any) -> None:
             messaging.apply(connection, change)
-            _spend(connection, opened.reference)
+            _spend(connection, opened.reference, opened.suite.number)
 
         def assign(_: object) -> None:
             if secret is not None:
@@ -202,10 +204,10 @@ def _arrived(
     return with_peer(value, hub.context.keys.root_identity)
 
 
-def _spend(connection: Any, reference: bytes) -> None:
+def _spend(connection: Any, reference: bytes, suite: int) -> None:
     row = key_packages.find_key_package(connection, reference)
     if row is not None and row.last_resort:
-        mark_last_resort_used(connection)
+        mark_last_resort_used(connection, suite)
     else:
         key_packages.delete_key_package(connection, reference)
 

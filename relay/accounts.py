@@ -13,9 +13,9 @@ from sqlalchemy import Connection
 from crypto.identity import Identity
 from relay.admin_code import ADMIN_NAME, check_admin_code, use_up_admin_code
 from relay.context import Context, Proof, Who
+from relay.keypackages import stocks
 from relay.proofs import check_chain, check_device_proof
 from storage.relay import account_rows as rows
-from storage.relay import other_rows
 from storage.relay.account_rows import Account
 from wire.emails import canonical_email
 from wire.errors import Code, WireError
@@ -144,7 +144,6 @@ def session(
     rid: int,
 ) -> tuple[Who, LoggedIn]:
     """Return who a connection is from now on, and the answer that says so."""
-    packages, has_last_resort = other_rows.package_counts(connection, device_row)
     now_ms = context.now_ms()
     reply = LoggedIn(
         rid,
@@ -152,8 +151,7 @@ def session(
         account.display,
         device,
         account.is_admin,
-        packages,
-        has_last_resort,
+        stocks(connection, device_row),
         now_ms,
         account.muted_until_ms if account.is_muted(now_ms) else 0,
     )

@@ -49,7 +49,7 @@ def append_commit(
     place = _find_place(connection, conversation, header)
     if place is None:
         return conflict(request, conversation)
-    changes = read_changes(connection, context, header, place.members)
+    changes = read_changes(connection, context, header, place.members, suite=conversation.suite)
     if header.kind is EntryKind.EXTERNAL:
         _check_external(who, header, conversation, changes)
     elif not _removes_pending(place, changes):
@@ -147,6 +147,9 @@ def _check_parts(
         nodes=parts.nodes,
         relay_key=context.signing_key.public,
     )
+    # Members refuse another suite as well, but who joins has only the GroupInfo to go by.
+    if facts.suite != conversation.suite:
+        raise _refused("A conversation keeps its cipher suite.")
     if facts.epoch != header.epoch + 1:
         raise _refused("The GroupInfo is not of the epoch that the commit opens.")
     check_tree(connection, conversation.id, facts)

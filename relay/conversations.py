@@ -130,6 +130,7 @@ def _store(
         connection,
         policy.owners if policy.kind is Kind.DIRECT else (),
         conversation=request.conversation,
+        suite=facts.suite,
         kind=policy.kind.value,
         name=policy.name,
         active_name=active_name,

@@ -18,8 +18,8 @@ from storage.relay.account_rows import Account, Device
 from storage.relay.conversation_rows import Membership
 from wire.entry import Effect, EffectKind
 from wire.errors import Code, WireError
-from wire.limits import MAX_GROUP_LEAVES
 from wire.policy import JoinRule, Kind, Policy
+from wire.suites import MAX_LEAVES
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +40,16 @@ class Changes:
 
 
 def read_changes(
-    connection: Connection, context: Context, header: Header, members: Sequence[Membership]
+    connection: Connection,
+    context: Context,
+    header: Header,
+    members: Sequence[Membership],
+    *,
+    suite: int,
 ) -> Changes:
     """Resolve the declared effects against the members that the commit stands on.
+
+    `suite`: the conversation's, which decides how large it may be.
 
     Raises WireError(bad_request) for what cannot be, banned for whom may not come in.
     """
@@ -53,7 +60,7 @@ def read_changes(
     added = [each for each in effects if each.kind is EffectKind.ADDED]
     gone = {stay.id for stay in leaving}
     staying = [member for member in members if member.id not in gone]
-    _check_places(added, staying)
+    _check_places(added, staying, MAX_LEAVES[suite])
     return Changes(_joining(connection, context, added), leaving)
 
 
@@ -72,12 +79,12 @@ def _leaving(effects: list[Effect], members: Sequence[Membership]) -> tuple[Memb
     return tuple(found)
 
 
-def _check_places(added: list[Effect], staying: list[Membership]) -> None:
+def _check_places(added: list[Effect], staying: list[Membership], most: int) -> None:
     devices = [member.device for member in staying] + [each.device for each in added]
     leaves = [member.leaf for member in staying] + [each.leaf for each in added]
     if len(set(devices)) != len(devices):
         raise WireError(Code.ALREADY_MEMBER, "A device is a member already. Nothing was changed.")
-    if len(set(leaves)) != len(leaves) or max(leaves, default=0) >= MAX_GROUP_LEAVES:
+    if len(set(leaves)) != len(leaves) or max(leaves, default=0) >= most:
         raise _refused("An added leaf has no place.")
 
 

@@ -28,8 +28,8 @@ from crypto.mls.welcome import GroupInfo, decode_group_info
 from storage.relay import log_rows
 from wire.errors import Code, WireError
 from wire.policy import POLICY_EXTENSION, Policy, decode_policy
+from wire.suites import SUITES
 
-SUITE: Final = 1
 RELAY_CREDENTIAL: Final = Credential.basic(b"sotto relay")
 
 
@@ -37,6 +37,7 @@ RELAY_CREDENTIAL: Final = Credential.basic(b"sotto relay")
 class GroupFacts:
     """An epoch as its GroupInfo shows it, and the tree nodes (by hash) that came with it."""
 
+    suite: int
     epoch: int
     root_hash: bytes
     policy: Policy
@@ -54,7 +55,8 @@ def read_group(
         raise _refused(f"The group's description is malformed ({error.code}).") from None
     context = parsed.group_context
     by_hash = {sha256(node).digest(): node for node in nodes}
-    return GroupFacts(context.epoch, context.tree_hash, policy_of(parsed), by_hash)
+    policy = policy_of(parsed)
+    return GroupFacts(context.suite, context.epoch, context.tree_hash, policy, by_hash)
 
 
 def policy_of(group_info: GroupInfo) -> Policy:
@@ -72,7 +74,9 @@ def stored_policy(group_info: bytes) -> Policy:
 
 def _check_group_info(parsed: GroupInfo, conversation: bytes, relay_key: bytes) -> None:
     context = parsed.group_context
-    if context.suite != SUITE or context.group_id != conversation:
+    if context.suite not in SUITES:
+        raise _refused("Conversations do not use the group's cipher suite.")
+    if context.group_id != conversation:
         raise _refused("The group's description is another group's.")
     if len(context.tree_hash) != sha256().digest_size:
         raise _refused("The group's tree hash has the wrong size.")

@@ -28,7 +28,8 @@ from wire.entry import EntryData, decode_entry_data
 from wire.errors import Code, WireError
 from wire.limits import MAX_MESSAGE_BYTES
 
-MAX_OPEN_PROPOSALS_BYTES: Final = 1024  # an ExternalInit, a Remove and a PSK: a fifth of it
+# An ExternalInit (in the hybrid suite 1125 bytes), a Remove and a PSK, and as much again.
+MAX_OPEN_PROPOSALS_BYTES: Final = 2400
 MAX_EPOCH: Final = (1 << 62) - 1  # MLS counts in 64 bits, databases in 63
 
 

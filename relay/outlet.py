@@ -16,7 +16,7 @@ from wire.limits import MAX_FRAME_BYTES
 from wire.pushes import Ended, EndReason
 from wire.replies import Accepted, Reply
 
-MAX_QUEUED_BYTES: Final = 4 * MAX_FRAME_BYTES
+MAX_QUEUED_BYTES: Final = 2 * MAX_FRAME_BYTES  # a frame of any size, and what comes beside it
 _SLOW = pack(Ended(EndReason.SLOW, text="This connection fell behind: connect again."))
 
 

@@ -12,7 +12,7 @@ import msgspec
 from sqlalchemy import Connection
 
 from crypto.mls.external_proposal import external_remove
-from crypto.mls.suite import SUITE_1
+from crypto.mls.suite import suite_by_number
 from relay.context import Context
 from relay.conversations import new_version
 from relay.outcome import AskCommit, Event, Stored, ToDevices
@@ -140,7 +140,7 @@ def _remove(
     order = None if request is None else _orders.decode(request)
     data = RemovalData(member.account, member.device, member.key_hash, order)
     return external_remove(
-        suite=SUITE_1,
+        suite=suite_by_number(conversation.suite),
         group_id=conversation.conversation,
         epoch=conversation.epoch,
         leaf_index=member.leaf,

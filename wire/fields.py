@@ -5,14 +5,15 @@ Never a frame itself.
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from msgspec import Meta, Struct
 
 from wire import limits
 from wire.limits import NONCE_BYTES, SIGNATURE_BYTES
 
-Rid = Annotated[int, Meta(ge=0, lt=1 << 32)]
+MAX_RID: Final = (1 << 32) - 1
+Rid = Annotated[int, Meta(ge=0, le=MAX_RID)]
 Nonce = Annotated[bytes, Meta(min_length=NONCE_BYTES, max_length=NONCE_BYTES)]
 Signature = Annotated[bytes, Meta(min_length=SIGNATURE_BYTES, max_length=SIGNATURE_BYTES)]
 Certificate = Annotated[bytes, Meta(max_length=limits.MAX_CERTIFICATE_BYTES)]
@@ -28,6 +29,7 @@ Node = Annotated[bytes, Meta(max_length=limits.MAX_NODE_BYTES)]
 Nodes = Annotated[tuple[Node, ...], Meta(max_length=limits.MAX_NODES_PER_COMMIT)]
 KeyPackageBytes = Annotated[bytes, Meta(max_length=limits.MAX_KEY_PACKAGE_BYTES)]
 Count = Annotated[int, Meta(ge=0, le=limits.MAX_PAGE)]
+SuiteNumber = Annotated[int, Meta(ge=1, lt=1 << 16)]  # of wire.suites; RFC 9420, 17.1
 TimeMs = Annotated[int, Meta(ge=0, lt=1 << 53)]  # since 1970, UTC
 Seconds = Annotated[int, Meta(ge=1, lt=1 << 40)]
 

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import TypeAlias
 
 from wire.entry import Id, Name, Seq
-from wire.fields import Frame
+from wire.fields import Frame, SuiteNumber
 from wire.replies import Entry, InboxEntry
 
 
@@ -101,8 +101,9 @@ class Undone(Frame, frozen=True, tag=147):
 
 
 class PackagesLow(Frame, frozen=True, tag=148):
-    """Publish more KeyPackages."""
+    """Publish more KeyPackages of this suite."""
 
+    suite: SuiteNumber
     left: int
 
 

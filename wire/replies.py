@@ -22,6 +22,7 @@ from wire.fields import (
     SealedRoot,
     ShortText,
     Signature,
+    SuiteNumber,
     TimeMs,
 )
 from wire.policy import JoinRule, Kind
@@ -78,16 +79,23 @@ class Accepted(Frame, frozen=True, tag=104):
     answers: tuple[tuple[Rid, Seq], ...]
 
 
+class Stock(Frame, frozen=True):
+    """How many one-time KeyPackages of a suite a device has left at the relay."""
+
+    suite: SuiteNumber
+    left: int
+    has_last_resort: bool
+
+
 class LoggedIn(Frame, frozen=True, tag=105):
-    """The session is ready. `packages`: one-time KeyPackages left at the relay."""
+    """The session is ready. `stocks`: this device's KeyPackages, for each suite of the relay's."""
 
     rid: Rid
     account: Name
     display: Name
     device: Id
     is_admin: bool
-    packages: int
-    has_last_resort: bool
+    stocks: tuple[Stock, ...]
     now_ms: TimeMs
     muted_until_ms: int = 0  # 0: not muted; -1: for good
 
@@ -202,13 +210,17 @@ class InboxFound(Frame, frozen=True, tag=113):
 
 
 class Claimed(Frame, frozen=True, tag=114):
-    """One KeyPackage a device; `root_certificate` is what the relay holds for the account."""
+    """One KeyPackage a device; `root_certificate` is what the relay holds for the account.
+
+    `unsuited`: devices that publish KeyPackages, but none of the suite asked for.
+    """
 
     rid: Rid
     account: Name
     display: Name
     root_certificate: Certificate
     packages: tuple[tuple[Id, KeyPackageBytes], ...]
+    unsuited: tuple[Id, ...] = ()
 
 
 class AccountInfo(Frame, frozen=True, tag=115):

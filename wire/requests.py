@@ -28,6 +28,7 @@ from wire.fields import (
     Seconds,
     ShortText,
     Signature,
+    SuiteNumber,
 )
 
 
@@ -198,18 +199,23 @@ class AckInbox(Frame, frozen=True, tag=19):
 
 
 class Publish(Frame, frozen=True, tag=20):
-    """Publish KeyPackages (not wrapped in MLSMessage); a new last-resort one replaces the old."""
+    """Publish KeyPackages of one suite (not wrapped in MLSMessage).
+
+    A new last-resort one replaces the old one of its suite.
+    """
 
     rid: Rid
+    suite: SuiteNumber
     packages: Annotated[tuple[KeyPackageBytes, ...], Meta(max_length=limits.KEY_PACKAGES_KEPT)] = ()
     last_resort: KeyPackageBytes | None = None
 
 
 class Claim(Frame, frozen=True, tag=21):
-    """Take one KeyPackage for each device of an account."""
+    """Take one KeyPackage of a suite for each device of an account."""
 
     rid: Rid
     account: Name
+    suite: SuiteNumber
 
 
 class Lookup(Frame, frozen=True, tag=22):

@@ -22,6 +22,7 @@ class Conversation:
 
     id: int
     conversation: bytes
+    suite: int
     kind: str
     name: str
     pair: bytes | None

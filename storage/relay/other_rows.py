@@ -85,12 +85,16 @@ def delete_removals_of(connection: Connection, memberships: Iterable[int]) -> No
         connection.execute(delete(removals).where(removals.c.membership_id.in_(some)))
 
 
-def package_counts(connection: Connection, device_row: int) -> tuple[int, bool]:
-    """(one-time packages, whether there is one of last resort) of a device."""
-    query = select(key_packages.c.last_resort, func.count()).group_by(key_packages.c.last_resort)
+def package_counts(connection: Connection, device_row: int) -> dict[int, tuple[int, bool]]:
+    """By suite: (one-time packages, whether there is one of last resort) of a device."""
+    kinds = (key_packages.c.suite, key_packages.c.last_resort)
+    query = select(*kinds, func.count()).group_by(*kinds)
     rows = connection.execute(query.where(key_packages.c.device_id == device_row))
-    counts = {bool(row[0]): int(row[1]) for row in rows}
-    return counts.get(False, 0), True in counts
+    found: dict[int, tuple[int, bool]] = {}
+    for suite, is_last_resort, count in rows:
+        left, has_last_resort = found.get(suite, (0, False))
+        found[suite] = (left, True) if is_last_resort else (int(count), has_last_resort)
+    return found
 
 
 def insert_packages(connection: Connection, rows: list[dict[str, Any]]) -> None:
@@ -99,9 +103,9 @@ def insert_packages(connection: Connection, rows: list[dict[str, Any]]) -> None:
         connection.execute(insert(key_packages), rows)
 
 
-def delete_last_resort(connection: Connection, device_row: int) -> None:
-    """Forget a device's package of last resort."""
-    mine = key_packages.c.device_id == device_row
+def delete_last_resort(connection: Connection, device_row: int, suite: int) -> None:
+    """Forget a device's package of last resort in a suite."""
+    mine = (key_packages.c.device_id == device_row) & (key_packages.c.suite == suite)
     connection.execute(delete(key_packages).where(mine, key_packages.c.last_resort))
 
 
@@ -116,11 +120,15 @@ def delete_expired_packages(connection: Connection, now_s: int) -> int:
     return int(connection.execute(delete(key_packages).where(old)).rowcount)
 
 
-def take_package(connection: Connection, device_row: int, now_s: int) -> bytes | None:
-    """The oldest one-time package, which is forgotten, or the one of last resort, or None."""
+def take_package(
+    connection: Connection, device_row: int, *, suite: int, now_s: int
+) -> bytes | None:
+    """A suite's oldest one-time package, which is forgotten, or its last resort, or None."""
     query = select(key_packages.c.id, key_packages.c.package, key_packages.c.last_resort)
     query = query.where(
-        key_packages.c.device_id == device_row, key_packages.c.not_after_s >= now_s
+        key_packages.c.device_id == device_row,
+        key_packages.c.suite == suite,
+        key_packages.c.not_after_s >= now_s,
     ).order_by(key_packages.c.last_resort, key_packages.c.id)
     row = connection.execute(query.limit(1).with_for_update()).one_or_none()
     if row is None:

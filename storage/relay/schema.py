@@ -41,6 +41,11 @@ def _number(name: str, default: int = 0) -> Column[int]:
     return Column(name, BigInteger, nullable=False, default=default)
 
 
+def _suite() -> Column[int]:
+    """A cipher suite's number (wire/suites.py); rows from before there were two have suite 1."""
+    return Column("suite", Integer, nullable=False, server_default="1")
+
+
 def _flag(name: str) -> Column[bool]:
     return Column(name, Boolean, nullable=False, default=False)
 
@@ -103,6 +108,7 @@ key_packages = Table(
     metadata,
     _id(),
     _to("device_id", "devices"),
+    _suite(),
     _flag("last_resort"),
     Column("reference", key(32), nullable=False, unique=True),
     _number("not_after_s"),
@@ -115,6 +121,7 @@ conversations = Table(
     metadata,
     _id(),
     Column("conversation", key(16), nullable=False, unique=True),
+    _suite(),
     Column("kind", text(16), nullable=False),
     Column("name", text(64), nullable=False),
     Column("active_name", text(64), nullable=True, unique=True),  # NULL when closed

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 from crypto.ed25519 import SigningKey
 from crypto.identity import RootKey, certify_device, certify_root, device_id
@@ -41,7 +41,7 @@ from crypto.mls.proposals import (
     Remove,
     encode_proposal,
 )
-from crypto.mls.suite import SUITE_1
+from crypto.mls.suite import suite_by_number
 from engine.commits import places_of
 from engine.content import Content, RoomSecret, Text, encode_content, padding_for
 from engine.context import DeviceKeys
@@ -55,7 +55,9 @@ from wire.entry import Effect, EffectKind, EntryData, Order, RemovalData, encode
 from wire.policy import LOBBY_POLICY as LOBBY
 from wire.policy import JoinRule, Kind, Policy, RoomLock
 from wire.replies import Entry
+from wire.suites import DEFAULT_SUITE
 
+SUITE = suite_by_number(DEFAULT_SUITE)
 RELAY = SigningKey.from_seed(bytes([7]) * 32)
 GROUP_ID = bytes(range(16))
 PSK_ID, SALT, PSK = b"p" * 16, b"s" * 16, b"k" * 32
@@ -77,8 +79,8 @@ class Person:
     certificate: bytes
 
     @classmethod
-    def named(cls, account: str) -> Person:
-        root = RootKey.generate("ed25519")
+    def named(cls, account: str, *, kind: Literal["ed25519", "rsa"] = "ed25519") -> Person:
+        root = RootKey.generate(kind)
         return cls(account, root, certify_root(root, account=account, display=account))
 
     def device(self, signer: SigningKey | None = None) -> DeviceKeys:
@@ -249,7 +251,7 @@ def package(keys: DeviceKeys, *, credential: Credential | None = None) -> Add:
     config = keys.leaf_config(1_700_000_000)
     if credential is not None:
         config = replace(config, credential=credential)
-    return Add(KeyPackage.decode(make_key_package(SUITE_1, config).encoded))
+    return Add(KeyPackage.decode(make_key_package(SUITE, config).encoded))
 
 
 class Table:
@@ -260,7 +262,7 @@ class Table:
         self.seats: list[Seat] = []
         self._numbers = seeded(1)
         group, _ = create(
-            suite=SUITE_1,
+            suite=SUITE,
             group_id=GROUP_ID,
             config=founder.leaf_config(1_700_000_000),
             extensions=raw_extensions(policy),
@@ -296,7 +298,7 @@ class Table:
         """Let a device in by Add and Welcome; everybody must accept."""
         adder = by or self.founder
         config = keys.leaf_config(1_700_000_000)
-        own = make_key_package(SUITE_1, config)
+        own = make_key_package(SUITE, config)
         made = adder.commit([Add(KeyPackage.decode(own.encoded))])
         assert made.welcome is not None
         group = open_welcome(made.welcome, {own.reference: own}).join(made.group.tree)
@@ -358,9 +360,9 @@ class Table:
             proposal,
         )
         form = WireFormat.PUBLIC_MESSAGE
-        signature = framing.sign(SUITE_1, content, wire_format=form, context=None, signer=signer)
+        signature = framing.sign(SUITE, content, wire_format=form, context=None, signer=signer)
         signed = AuthenticatedContent(form, content, FramedContentAuthData(signature))
-        return framing.wrap(form, public_message.protect(SUITE_1, signed).encode())
+        return framing.wrap(form, public_message.protect(SUITE, signed).encode())
 
 
 def room(owner: Person, join: JoinRule = JoinRule.OPEN, *, admins: Sequence[Person] = ()) -> Policy:

@@ -15,6 +15,7 @@ from tests.engine.lying_relay import Lies, lying_relay
 from wire import replies, requests
 from wire.entry import Order, OrderKind
 from wire.errors import Code, WireError
+from wire.suites import HYBRID
 
 ID, KEY, PROOF, CHAIN = bytes(16), bytes(32), bytes(64), (b"", b"")
 ORDER = Order(OrderKind.LEAVE, "bob", KEY, b"", b"", "", 0)
@@ -36,8 +37,8 @@ QUESTIONS: dict[type, requests.Request] = {
         requests.Heads(0),
         requests.GetInbox(0, 0),
         requests.AckInbox(0, 0),
-        requests.Publish(0),
-        requests.Claim(0, "bob"),
+        requests.Publish(0, HYBRID),
+        requests.Claim(0, "bob", HYBRID),
         requests.Lookup(0, "bob"),
         requests.ListRooms(0),
         requests.Who(0),
@@ -60,7 +61,7 @@ def answers(rid: int) -> list[Any]:
         replies.Ok(rid),
         replies.Conflict(rid, 1),
         replies.Accepted(((rid, 1),)),
-        replies.LoggedIn(rid, "bob", "bob", ID, False, 0, False, 0),
+        replies.LoggedIn(rid, "bob", "bob", ID, False, (), 0),
         replies.AccountFound(rid, "bob", "bob", b"", b""),
         replies.Created(rid, ID),
         replies.JoinInfoFound(rid, ID, b"", 0, 0, 0),

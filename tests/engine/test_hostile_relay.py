@@ -20,6 +20,7 @@ from tests.processes import PASSWORD
 from wire import pushes, replies, requests
 from wire.errors import WireError
 from wire.policy import Kind
+from wire.suites import HYBRID
 
 
 class Liar:
@@ -43,6 +44,16 @@ class Liar:
     def _junk(self) -> bytes:
         return self._bytes(self._chance.choice([0, 1, 40, 3000]))
 
+    def _left(self) -> int:
+        return self._chance.choice([0, 7, 1 << 60])
+
+    def _stocks(self) -> tuple[replies.Stock, ...]:
+        suites = self._chance.choices([1, HYBRID, 9], k=3)
+        return tuple(replies.Stock(one, self._left(), False) for one in suites)
+
+    def _logged_in(self, rid: int, account: str, device: bytes) -> replies.LoggedIn:
+        return replies.LoggedIn(rid, account, account, device, True, self._stocks(), 1)
+
     def _entry(self) -> replies.Entry:
         return replies.Entry(self._seq(), 0, self._junk())
 
@@ -51,10 +62,10 @@ class Liar:
         if isinstance(request, requests.Register):
             identity = verify_chain(request.chain)
             account, device = identity.account, identity.device_id
-            return [replies.LoggedIn(request.rid, account, account, device, True, 0, False, 1)]
+            return [self._logged_in(request.rid, account, device)]
         if isinstance(request, requests.Resume):
             account, device = request.account, request.device
-            return [replies.LoggedIn(request.rid, account, account, device, True, 0, False, 1)]
+            return [self._logged_in(request.rid, account, device)]
         self.said += 1
         if self.said > 400:
             return []  # a client that asks for ever gets no answer any more
@@ -96,7 +107,7 @@ class Liar:
                 return replies.Found(rid, self._chance.choice([None, self._id()]))
             case requests.Claim():
                 packages = ((self._id(), self._junk()),)
-                return replies.Claimed(rid, "bob", "bob", self._junk(), packages)
+                return replies.Claimed(rid, "bob", "bob", self._junk(), packages, (self._id(),))
             case requests.Lookup():
                 return replies.AccountInfo(rid, "bob", "Bob", self._junk(), True, False)
             case requests.GetTally():
@@ -119,7 +130,7 @@ class Liar:
                 pushes.CommitWanted(self._id(), self._seq()),
                 pushes.Tally(self._id(), self._seq(), 1, 9, True),
                 pushes.Undone(self._id(), self._seq()),
-                pushes.PackagesLow(self._chance.choice([0, 7, 1 << 60])),
+                pushes.PackagesLow(self._chance.choice([1, HYBRID, 9]), self._left()),
                 pushes.ConversationChanged(self._id()),
                 pushes.RootChanged("bob"),
             ]

@@ -9,6 +9,7 @@ import pytest
 from msgspec.structs import replace as with_fields
 
 from crypto.ed25519 import SigningKey
+from crypto.mls import suite as known_to_mls
 from crypto.mls.credential import Credential
 from crypto.mls.extensions import Extension
 from crypto.mls.external_proposal import new_member_proposal
@@ -22,7 +23,6 @@ from crypto.mls.proposals import (
     external_psk,
     resumption_psk,
 )
-from crypto.mls.suite import SUITE_1
 from engine.group_policy import closed, direct_policy, extensions_of
 from engine.judge import CommitView, Proposed, Standing, judge, judge_group
 from engine.roster import Place, Refused, Roster, effects_of
@@ -36,6 +36,7 @@ from tests.engine.table import (
     PSK,
     PSK_ID,
     RELAY,
+    SUITE,
     Person,
     Seat,
     Table,
@@ -47,8 +48,8 @@ from tests.engine.table import (
     seated,
 )
 from wire.entry import Effect, EffectKind
-from wire.limits import MAX_GROUP_LEAVES
 from wire.policy import JoinRule, Policy
+from wire.suites import MAX_LEAVES, SUITES
 
 
 def test_j_1_declared_effects_are_the_actual_ones() -> None:
@@ -218,7 +219,7 @@ def test_j_12_a_password_room_asks_for_its_own_key() -> None:
     table.come_in(MALLORY.device(), psk=PSK, psk_id=other)
     refused("J-12", alice)
     table.seats.pop()
-    alice.commit([external_psk(SUITE_1, PSK_ID)], psks={PSK_ID: PSK})
+    alice.commit([external_psk(SUITE, PSK_ID)], psks={PSK_ID: PSK})
     refused("J-12", bob)
 
 
@@ -271,7 +272,7 @@ def test_what_mls_allows_and_conversations_do_not_have_is_refused_by_everybody()
     refused("J-16", bob, carol)
     # Carol came last and has no key of an epoch before: she refuses all the same.
     for back in range(3):
-        alice.commit([resumption_psk(SUITE_1, GROUP_ID, alice.group.epoch - back)])
+        alice.commit([resumption_psk(SUITE, GROUP_ID, alice.group.epoch - back)])
         assert (bob.verdict, carol.verdict) == ("refused", "refused")
     alice.commit(include_pending=False, wire_format=WireFormat.PUBLIC_MESSAGE)
     refused("J-24", bob, carol)
@@ -283,7 +284,7 @@ def test_nobody_is_let_in_by_proposing_himself() -> None:
     mallory = MALLORY.device()
     asked = new_member_proposal(
         package(mallory).key_package,
-        suite=SUITE_1,
+        suite=SUITE,
         group_id=GROUP_ID,
         epoch=alice.group.epoch,
         authenticated_data=b"",
@@ -307,26 +308,43 @@ def test_a28_j_16_no_update_changes_a_leaf() -> None:
     go_on(alice, bob, carol)
 
 
-def test_j_18_a_group_has_a_limit() -> None:
+@pytest.mark.parametrize("suite", SUITES)
+def test_j_18_a_group_has_a_limit(suite: int) -> None:
     _, alice, _, _ = seated(room(ALICE))
+    number = MAX_LEAVES[suite]
     one = alice.place
     places = {
         n: replace(one, leaf=n, device=n.to_bytes(16), account=f"a{n}", root=n.to_bytes(32))
-        for n in range(MAX_GROUP_LEAVES)
+        for n in range(number)
     }
-    full = replace(alice.standing, roster=Roster(places))
-    number = MAX_GROUP_LEAVES
+    full = replace(alice.standing, suite=suite, roster=Roster(places))
     added = replace(one, leaf=number, device=b"x" * 16, account="late", root=number.to_bytes(32))
     with pytest.raises(Refused, match="J-18"):
         judge(full, _view(alice, added=(added,)))
 
 
+def test_j_25_a_group_in_any_other_suite_is_none_of_ours() -> None:
+    _, alice, _, _ = seated(room(ALICE))
+    for number in SUITES:
+        assert _joined(alice.standing, suite=number)().suite == number
+    for number in {0, 2, 3, 0xFFFF, *known_to_mls.SUITES} - set(SUITES):
+        with pytest.raises(Refused, match="J-25"):
+            _joined(alice.standing, suite=number)()
+
+
 def _joined(standing: Standing, **changed: object) -> Callable[[], Standing]:
-    facts = {"conversation": GROUP_ID, "extensions": standing.extensions, "members": (), **changed}
+    facts = {
+        "conversation": GROUP_ID,
+        "extensions": standing.extensions,
+        "members": (),
+        "suite": standing.suite,
+        **changed,
+    }
     return lambda: judge_group(
         facts["conversation"],  # type: ignore[arg-type]
         facts["extensions"],  # type: ignore[arg-type]
         facts["members"],  # type: ignore[arg-type]
+        suite=facts["suite"],  # type: ignore[arg-type]
         relay_key=RELAY.public,
     )
 

@@ -15,7 +15,6 @@ from crypto.mls.proposals import (
     encode_proposal,
     external_psk,
 )
-from crypto.mls.suite import SUITE_1
 from engine.group_policy import closed
 from engine.orders import sign_order
 from tests.engine.table import (
@@ -26,6 +25,7 @@ from tests.engine.table import (
     MALLORY,
     PSK_ID,
     RELAY,
+    SUITE,
     Person,
     Seat,
     go_on,
@@ -58,7 +58,7 @@ def test_a15_j_15_the_relay_proposes_nothing_but_removes(kind: str) -> None:
     body = {
         "add": lambda: encode_proposal(package(MALLORY.device())),
         "update": lambda: b"\x00\x02" + bob.group.tree.leaf(bob.place.leaf).encoded,  # type: ignore[union-attr]
-        "psk": lambda: encode_proposal(external_psk(SUITE_1, PSK_ID)),
+        "psk": lambda: encode_proposal(external_psk(SUITE, PSK_ID)),
         "reinit": lambda: encode_proposal(ReInit(b"new", 1, 1, ())),
         "extensions": lambda: encode_proposal(GroupContextExtensions(raw_extensions(room(BOB)))),
         "unknown": lambda: b"\xf0\x00\x00",

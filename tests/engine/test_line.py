@@ -19,7 +19,7 @@ from wire import pushes, replies, requests
 from wire.errors import Code, WireError
 from wire.pushes import Ended, EndReason
 
-LOGGED_IN = replies.LoggedIn(0, "bob", "Bob", bytes(16), False, 50, True, 1)
+LOGGED_IN = replies.LoggedIn(0, "bob", "Bob", bytes(16), False, (), 1)
 
 
 class Scene:

@@ -177,9 +177,11 @@ LIES: dict[str, Callable[[Any], Any]] = {
     "an answer to nothing": lambda r: (replies.Ok(r.rid + 1),),
     "an accepted to nothing": lambda r: (replies.Accepted(((r.rid + 7, 1),)),),
     "a log-in nobody asked for": lambda r: (
-        replies.LoggedIn(r.rid, "eve", "eve", bytes(16), True, 0, True, 0),
+        replies.LoggedIn(r.rid, "eve", "eve", bytes(16), True, (), 0),
     ),
-    "a second hello": lambda r: (replies.RelayHello(1, bytes(32), bytes(32), bytes(64)),),
+    "a second hello": lambda r: (
+        replies.RelayHello(PROTOCOL_VERSION, bytes(32), bytes(32), bytes(64)),
+    ),
     "no msgpack": lambda r: (b"\xc1" * 9,),
     "nothing at all": lambda r: (b"",),
     "an unknown frame": lambda r: (msgspec.msgpack.encode([99, r.rid]),),
@@ -203,7 +205,7 @@ def test_a82_an_answer_that_never_comes_is_a_timeout(tmp_path: Path) -> None:
 
 def test_a82_pushes_before_the_hello_are_refused(tmp_path: Path) -> None:
     heard: list[pushes.Push] = []
-    lies = Lies(hello=lambda honest: (pushes.PackagesLow(0), honest))
+    lies = Lies(hello=lambda honest: (pushes.PackagesLow(1, 0), honest))
     error = run(refused(lies, tmp_path, on_push=heard.append))
     assert (error.code, heard) == (Code.NOT_SOTTO, [])
 
@@ -250,7 +252,7 @@ def test_answers_find_their_questions_in_any_order_and_pushes_keep_theirs(tmp_pa
             assert isinstance(request, requests.Lookup)
             waiting.append(request)
             if len(waiting) < 3:
-                return [pushes.PackagesLow(len(waiting))]
+                return [pushes.PackagesLow(1, len(waiting))]
             return [_info(one.rid, one.name) for one in reversed(waiting)]
 
         heard: list[Any] = []

@@ -33,7 +33,7 @@ class Scene:
         """Log any device in that names itself."""
         device = request.device
         self.devices.append(device)
-        return [replies.LoggedIn(request.rid, "bob", "Bob", device, False, 0, False, 1)]
+        return [replies.LoggedIn(request.rid, "bob", "Bob", device, False, (), 1)]
 
 
 def play(folder: Path, work: Any) -> None:
@@ -100,7 +100,7 @@ def test_a_refusal_leaves_no_account(code: str, tmp_path: Path) -> None:
 def test_a82_a_log_in_as_somebody_else_is_refused(tmp_path: Path) -> None:
     async def work(scene: Scene, where: Where) -> None:
         def answer(request: Any) -> list[Any]:
-            return [replies.LoggedIn(request.rid, "eve", "eve", bytes(16), True, 0, True, 1)]
+            return [replies.LoggedIn(request.rid, "eve", "eve", bytes(16), True, (), 1)]
 
         scene.lies.answer = answer
         error = await refusal(scene.registration.register(where, BOB))

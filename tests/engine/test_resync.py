@@ -30,6 +30,7 @@ from tests.processes import Relay
 from wire.entry import EffectKind, EntryData, encode_data
 from wire.policy import Kind
 from wire.requests import Append, CommitParts
+from wire.suites import CLASSICAL, HYBRID
 
 
 @pytest.fixture
@@ -194,8 +195,8 @@ def test_two_conversations_of_one_pair_show_as_one(relay: Relay, tmp_path: Path)
         directs = Directs(hub)
         root = b"r" * 32
 
-        def made(number: int, wrote: tuple[bool, bool]) -> Live:
-            notes = Notes(peer_root=root, wrote=wrote)
+        def made(number: int, wrote: tuple[bool, bool], suite: int = CLASSICAL) -> Live:
+            notes = Notes(peer_root=root, wrote=wrote, suite=suite)
             value = Conversation(bytes([number]) * 16, Kind.DIRECT, "", State.ACTIVE, peer="bob")
             return hub.add(replace(value, notes=notes))
 
@@ -203,7 +204,11 @@ def test_two_conversations_of_one_pair_show_as_one(relay: Relay, tmp_path: Path)
         assert directs.best(root) is first
         third, fourth = made(9, (True, True)), made(8, (True, True))
         assert directs.best(root) is fourth
-        assert set(map(id, directs.all_with(root))) == set(map(id, (first, second, third, fourth)))
-        assert len(hub.named("@bob")) == 4
+        strong = made(10, (True, True), HYBRID)
+        made(1, (True, False), HYBRID)
+        assert directs.best(root) is strong  # whichever of them a relay brought about first
+        everything = directs.all_with(root)
+        assert len(everything) == len(hub.named("@bob")) == 6
+        assert {id(live) for live in (first, second, third, fourth)} < {id(e) for e in everything}
 
     play(relay, tmp_path, work)

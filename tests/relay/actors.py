@@ -10,6 +10,7 @@ import dataclasses
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Any
 
 from sqlalchemy import Connection
@@ -33,8 +34,9 @@ from crypto.mls.group import (
     open_welcome,
     tree_objects,
 )
+from crypto.mls.group_context import GroupContext
 from crypto.mls.proposals import Add, Proposal, Remove
-from crypto.mls.suite import SUITE_1
+from crypto.mls.suite import suite_by_number
 from relay import accounts, append, conversations, history, keypackages, logins, passwords
 from relay.context import Proof, Who
 from relay.outcome import Outcome
@@ -50,6 +52,7 @@ from tests.relay.worlds import (
 from wire import replies, requests
 from wire.entry import EntryData, Order, OrderKind, encode_data
 from wire.policy import LOBBY_POLICY, POLICY_EXTENSION, JoinRule, Kind, Policy
+from wire.suites import DEFAULT_SUITE
 
 PASSWORD = "Correct7horse"
 
@@ -175,18 +178,20 @@ class Device:
 
     # Groups
 
-    def found(self, policy: Policy, **changes: Any) -> bytes:
+    def found(self, policy: Policy, *, suite: int = DEFAULT_SUITE) -> bytes:
         """Found a conversation; return its id."""
-        request, group = self.founding(policy)
+        request, group = self.founding(policy, suite=suite)
         self.do(conversations.create, request)
         self._hold(group, 0)
         return request.conversation
 
-    def founding(self, policy: Policy) -> tuple[requests.Create, Group]:
+    def founding(
+        self, policy: Policy, *, suite: int = DEFAULT_SUITE
+    ) -> tuple[requests.Create, Group]:
         """A Create frame and the group it founds."""
         conversation = os.urandom(16)
         group, info = create(
-            suite=SUITE_1,
+            suite=suite_by_number(suite),
             group_id=conversation,
             config=self.config,
             extensions=group_extensions(self.world, policy),
@@ -198,9 +203,9 @@ class Device:
         owners = (self.root.identity,)
         return self.found(Policy(1, Kind.ROOM, name, join, owners, **more))
 
-    def lobby(self) -> bytes:
+    def lobby(self, *, suite: int = DEFAULT_SUITE) -> bytes:
         """Found the lobby."""
-        return self.found(LOBBY_POLICY)
+        return self.found(LOBBY_POLICY, suite=suite)
 
     def direct(self, other: Device) -> bytes:
         """Found the direct conversation with another account."""
@@ -257,26 +262,26 @@ class Device:
             self._hold(own.group, outcome.reply.answers[0][1])
         return outcome
 
-    def publish(self, count: int = 1) -> None:
-        """Publish KeyPackages."""
-        made = [make_key_package(SUITE_1, self.config) for _ in range(count)]
+    def publish(self, count: int = 1, *, suite: int = DEFAULT_SUITE) -> None:
+        """Publish KeyPackages of a suite."""
+        made = [make_key_package(suite_by_number(suite), self.config) for _ in range(count)]
         self.packages.update((each.reference, each) for each in made)
         encoded = tuple(each.encoded for each in made)
-        self.do(keypackages.publish, requests.Publish(rid(), encoded))
+        self.do(keypackages.publish, requests.Publish(rid(), suite, encoded))
 
-    def adds_of(self, account: str) -> list[Proposal]:
+    def adds_of(self, account: str, *, suite: int = DEFAULT_SUITE) -> list[Proposal]:
         """Add proposals for each claimed device of an account."""
-        claimed = self.do(keypackages.claim, requests.Claim(rid(), account)).reply
+        claimed = self.do(keypackages.claim, requests.Claim(rid(), account, suite)).reply
         assert isinstance(claimed, replies.Claimed)
         return [Add(KeyPackage.decode(package)) for _, package in claimed.packages]
 
     def add(self, conversation: bytes, *others: Device) -> Outcome:
         """Add devices that publish a package for it, and let them in by their Welcomes."""
+        suite = self.groups[conversation].suite.number
         for other in others:
-            other.publish()
-        adds = [
-            add for name in dict.fromkeys(o.account for o in others) for add in self.adds_of(name)
-        ]
+            other.publish(suite=suite)
+        accounts = dict.fromkeys(other.account for other in others)
+        adds = [add for account in accounts for add in self.adds_of(account, suite=suite)]
         outcome = self.send_commit(conversation, self.commit(conversation, adds))
         for other in others:
             other.accept_welcome()
@@ -292,19 +297,20 @@ class Device:
         """Join by the newest Welcome."""
         entry = self.fetch_inbox()[-1]
         opened = open_welcome(entry.welcome, self.packages)
-        tree = self.walk(entry.conversation, opened.tree_hash)
+        tree = self.walk(opened.group_info.group_context)
         self._hold(opened.join(tree), entry.commit_seq)
 
-    def walk(self, conversation: bytes, root_hash: bytes) -> RatchetTree:
-        """Fetch the tree from its root."""
+    def walk(self, said: GroupContext) -> RatchetTree:
+        """Fetch a group's tree from its root."""
+        root_hash = said.tree_hash
         objects: dict[bytes, bytes] = {}
         while missing := missing_objects(root_hash, objects):
-            ask = requests.GetNodes(rid(), conversation, tuple(sorted(missing))[:256])
+            ask = requests.GetNodes(rid(), said.group_id, tuple(sorted(missing))[:256])
             found = self.do(conversations.get_nodes, ask).reply
             assert isinstance(found, replies.NodesFound)
             assert found.nodes
-            objects |= {SUITE_1.hash(node): node for node in found.nodes}
-        return RatchetTree.from_objects(SUITE_1, root_hash, objects)
+            objects |= {sha256(node).digest(): node for node in found.nodes}
+        return RatchetTree.from_objects(suite_by_number(said.suite), root_hash, objects)
 
     def join_info(self, conversation: bytes) -> replies.JoinInfoFound:
         """What an external commit needs."""
@@ -323,8 +329,7 @@ class Device:
         """A commit from outside."""
         info = self.join_info(conversation)
         self.heads[conversation] = info.stands_on
-        root_hash = decode_group_info(info.group_info).group_context.tree_hash
-        tree = self.walk(conversation, root_hash)
+        tree = self.walk(decode_group_info(info.group_info).group_context)
         draft = external_draft(
             info.group_info,
             tree,

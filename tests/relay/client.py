@@ -16,6 +16,7 @@ from crypto.identity import RootKey, certify_device, certify_root, device_id
 from crypto.labels import Purpose, sign, verify
 from wire import replies, requests
 from wire.codec import decode_from_relay, encode
+from wire.limits import PROTOCOL_VERSION
 
 PASSWORD = "Tulpen-im-Mai-7"
 WAIT_S = 20.0
@@ -143,7 +144,7 @@ class Client(WSListener):
         return await self.answer(rid)
 
     async def greet(self) -> replies.RelayHello:
-        self.send(requests.Hello(1, self.nonce))
+        self.send(requests.Hello(PROTOCOL_VERSION, self.nonce))
         hello = await self.push(replies.RelayHello)
         verify(
             hello.relay_key,

@@ -14,6 +14,8 @@ from relay.admin_code import ensure_admin_code, replace_admin_code
 from relay.worker import run_batch
 from tests.relay.actors import PASSWORD, Device, World
 from tests.relay.worlds import code_of
+from wire.replies import Stock
+from wire.suites import SUITES
 
 
 def check(world: World, device: Device, **changes: Any) -> accounts.Registration:
@@ -24,7 +26,7 @@ def check(world: World, device: Device, **changes: Any) -> accounts.Registration
 def test_the_first_device_is_logged_in(world: World) -> None:
     reply = Device.fresh(world, "Alice").register(email="Alice@Example.org")
     assert (reply.account, reply.display, reply.is_admin) == ("alice", "Alice", False)
-    assert (reply.packages, reply.has_last_resort) == (0, False)
+    assert reply.stocks == tuple(Stock(suite, 0, False) for suite in SUITES)
 
 
 @pytest.mark.parametrize(

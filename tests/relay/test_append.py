@@ -10,7 +10,7 @@ from sqlalchemy import Connection, insert
 
 from crypto.mls.group import create, tree_objects
 from crypto.mls.proposals import Remove
-from crypto.mls.suite import SUITE_1
+from crypto.mls.suite import suite_by_number
 from relay import admin, append
 from relay.context import Limits
 from relay.worker import run_batch
@@ -24,6 +24,7 @@ from wire.entry import Effect, EffectKind, EntryData, encode_data
 from wire.limits import MAX_MESSAGE_BYTES
 from wire.policy import LOBBY_POLICY
 from wire.requests import Act
+from wire.suites import DEFAULT_SUITE
 
 
 def test_a_repeat_returns_the_first_answer_and_stores_nothing(any_world: World) -> None:
@@ -205,7 +206,7 @@ def test_a_group_of_another_relay_is_not_kept(world: World) -> None:
     alice = world.account("Alice")
     other = World(world.database)
     group, info = create(
-        suite=SUITE_1,
+        suite=suite_by_number(DEFAULT_SUITE),
         group_id=bytes(16),
         config=alice.config,
         extensions=group_extensions(other, LOBBY_POLICY),

@@ -88,7 +88,7 @@ def test_pushes_reach_devices_accounts_and_everybody() -> None:
     post = Post()
     alice, phone, bob = post.join("alice"), post.join("alice", 1), post.join("bob")
     entry = replies.InboxEntry(1, ROOM, 5, b"welcome")
-    low, changed = pushes.PackagesLow(3), pushes.ConversationChanged(ROOM)
+    low, changed = pushes.PackagesLow(1, 3), pushes.ConversationChanged(ROOM)
     root = pushes.RootChanged("bob")
     events = (
         outcome.WelcomeStored(phone.who.device, entry),
@@ -106,7 +106,7 @@ def test_ending_an_account_ends_all_its_devices_with_the_reason() -> None:
     post = Post()
     alice, phone, bob = post.join("alice"), post.join("alice", 1), post.join("bob")
     ended = pushes.Ended(pushes.EndReason.BANNED, "admin", "spam", -1)
-    notice = outcome.ToEverybody(pushes.PackagesLow(1))
+    notice = outcome.ToEverybody(pushes.PackagesLow(1, 1))
     events = (outcome.EndSessions("alice", None, ended), notice)
     post.bus.tell(outcome.Outcome(None, events), None)
     assert post.got(alice) == post.got(phone) == [ended]

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from msgspec import structs
 
 from crypto.mls.proposals import GroupContextExtensions
+from crypto.mls.welcome import decode_group_info, encode_group_info
 from relay import admin, append, conversations
 from relay.outcome import WelcomeStored
 from tests.relay.actors import Device, World
 from tests.relay.worlds import code_of, group_extensions, replace_struct, rid, stored, told
 from wire import replies, requests
 from wire.entry import Effect, EffectKind
+from wire.errors import WireError
 from wire.policy import JoinRule, Kind, Policy, RoomLock
 from wire.pushes import ConversationChanged
 from wire.requests import Act
+from wire.suites import CLASSICAL
 
 PSK_ID = b"p" * 16
 
@@ -53,6 +57,20 @@ def test_what_a_commit_brings_is_stored_with_it(any_world: World) -> None:
     carol.say(room, b"hello")
     assert bob.catch_up(room) == [b"hello"]
     assert bob.join_info(room).commit_seq == 2
+
+
+def test_a20_a_conversation_keeps_its_suite(world: World) -> None:
+    alice, _, _, room = three(world)
+    request, own = alice.commit(room)
+    assert request.commit is not None
+    info = decode_group_info(request.commit.group_info)
+    for suite in (CLASSICAL, 2):
+        other = replace(info, group_context=replace(info.group_context, suite=suite))
+        parts = structs.replace(request.commit, group_info=encode_group_info(other))
+        weaker = structs.replace(request, commit=parts)
+        with pytest.raises(WireError, match="cipher suite"):
+            alice.do(append.append, weaker)
+    assert isinstance(alice.send_commit(room, (request, own)).reply, replies.Accepted)
 
 
 def test_a35_a_commit_that_adds_brings_its_welcome(world: World) -> None:

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from msgspec import structs
 from sqlalchemy import Connection
 
+from crypto.mls.suite import SUITES as MLS_SUITES
+from crypto.mls.welcome import decode_group_info, encode_group_info
 from relay import conversations
 from relay.context import Limits
 from relay.worker import run_batch
+from storage.relay import conversation_rows
 from tests.relay.actors import Device, World
 from tests.relay.databases import empty_database
 from tests.relay.worlds import code_of, rid
 from wire import replies, requests
 from wire.errors import WireError
 from wire.policy import LOBBY_POLICY, JoinRule, Kind, Policy
+from wire.suites import SUITES
 
 
 def room_policy(device: Device, name: str = "room", **changes: Any) -> Policy:
@@ -31,6 +36,30 @@ def test_repeating_it_returns_the_first_answer(any_world: World) -> None:
         reply = alice.do(conversations.create, request).reply
         assert reply == replies.Created(request.rid, request.conversation)
     assert code_of(lambda: bob.do(conversations.create, request)) == "bad_request"
+
+
+@pytest.mark.parametrize("suite", SUITES)
+def test_a_room_is_of_the_suite_of_its_group(any_world: World, suite: int) -> None:
+    alice, bob = any_world.account("Alice"), any_world.account("Bob")
+    room = alice.found(room_policy(alice), suite=suite)
+    row = any_world.run(lambda c: conversation_rows.find(c, room))
+    assert row is not None
+    assert row.suite == suite
+    bob.join(room)
+    alice.catch_up(room)
+    alice.say(room, b"roses")
+    assert bob.catch_up(room) == [b"roses"]
+
+
+@pytest.mark.parametrize("suite", sorted(set(MLS_SUITES) - set(SUITES)))
+def test_a_group_in_another_suite_is_not_kept(world: World, suite: int) -> None:
+    alice = world.account("Alice")
+    request, _ = alice.founding(room_policy(alice))
+    info = decode_group_info(request.group_info)
+    other = replace(info, group_context=replace(info.group_context, suite=suite))
+    request = structs.replace(request, group_info=encode_group_info(other))
+    with pytest.raises(WireError, match="cipher suite"):
+        alice.do(conversations.create, request)
 
 
 def test_who_comes_second_is_told_which_exists(any_world: World) -> None:

@@ -90,5 +90,5 @@ def test_a_request_weighs_what_it_carries() -> None:
     assert size_of(requests.Append(1, bytes(16), bytes(40))) == 40
     assert size_of(requests.Append(1, bytes(16), bytes(40), parts)) == 100
     assert size_of(requests.Create(1, bytes(16), b"", (bytes(5),))) == 5
-    assert size_of(requests.Publish(1, (bytes(7), bytes(8)))) == 15
+    assert size_of(requests.Publish(1, 1, (bytes(7), bytes(8)))) == 15
     assert size_of(requests.Heads(1)) == 0

@@ -108,7 +108,7 @@ def through(gate: Gate, who: Who, request: object) -> None:
 def test_a13_ways_to_type_a_name_share_its_claims() -> None:
     gate = Gate()
     typed = ["".join(pair) for pair in itertools.product(*zip("robert", "ROBERT", strict=True))]
-    claims = [passes(through, gate, ALICE, requests.Claim(1, name)) for name in typed]
+    claims = [passes(through, gate, ALICE, requests.Claim(1, name, 1)) for name in typed]
     assert len(claims) == 64
     assert sum(claims) == rates.CLAIMS.burst
 
@@ -140,5 +140,5 @@ def test_a43_verdicts_and_packages_count_one_by_one() -> None:
     many = tuple((seq, requests.Verdict.REFUSED) for seq in range(1024))
     assert how_many(through, gate, ALICE, requests.Ack(1, ROOM, 1, many)) == 8
     assert how_many(through, gate, ALICE, requests.Ack(1, ROOM, 1)) == 1000
-    packages = requests.Publish(1, (b"x",) * 49)
+    packages = requests.Publish(1, 1, (b"x",) * 49)
     assert how_many(through, gate, ALICE, packages) == 8

@@ -8,10 +8,11 @@ from crypto.labels import Purpose, verify
 from relay.handshake import NEXT, State, answer_hello, step
 from wire import replies, requests
 from wire.errors import WireError
+from wire.limits import PROTOCOL_VERSION
 
 KEY = SigningKey.from_seed(bytes(range(32)))
 NONCE, HASH = b"r" * 32, b"h" * 32
-HELLO = requests.Hello(1, b"c" * 32)
+HELLO = requests.Hello(PROTOCOL_VERSION, b"c" * 32)
 REQUESTS = get_args(requests.Request)
 BEFORE = {
     State.HELLO: {requests.Hello},
@@ -47,7 +48,7 @@ def test_a_frame_out_of_place_is_refused() -> None:
     [
         (replies.AccountFound(1, "a", "a", b"", b""), State.ENROLL),
         (replies.Failed(1, "x", "y"), State.LOGIN),
-        (replies.LoggedIn(1, "a", "a", bytes(16), False, 0, False, 0), State.READY),
+        (replies.LoggedIn(1, "a", "a", bytes(16), False, (), 0), State.READY),
     ],
 )
 def test_the_answer_to_a_log_in_decides_what_comes_next(reply: object, after: State) -> None:
@@ -72,7 +73,7 @@ def test_a50_the_hello_signs_both_nonces_and_the_tls_key() -> None:
     assert (proof.relay_key, proof.tls_spki_hash) == (KEY.public, HASH)
 
 
-@pytest.mark.parametrize("version", [0, 2, 65535])
+@pytest.mark.parametrize("version", [0, PROTOCOL_VERSION - 1, PROTOCOL_VERSION + 1, 65535])
 def test_another_version_is_refused(version: int) -> None:
     with pytest.raises(WireError) as refused:
         answer_hello(requests.Hello(version, bytes(32)), key=KEY, nonce=NONCE, tls_spki_hash=HASH)

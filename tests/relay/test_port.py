@@ -172,7 +172,7 @@ def frame(first: int, payload: bytes, *, mask: bool = True) -> bytes:
     return bytes((first, (0x80 if mask else 0) | len(payload))) + bytes(4 if mask else 0) + payload
 
 
-HELLO = encode(requests.Hello(1, bytes(32)))
+HELLO = encode(requests.Hello(limits.PROTOCOL_VERSION, bytes(32)))
 BROKEN_FRAMES = {
     "reserved bit 1 (compressed)": frame(0xC2, HELLO),
     "reserved bit 2": frame(0xA2, HELLO),
@@ -231,7 +231,7 @@ MALFORMED = {
     "an array of 4 billion": b"\xdd\xff\xff\xff\xff",
     "a text of 4 billion": b"\x92\x16\xdb\xff\xff\xff\xff",
     "broken UTF-8": b"\x93\x16\x01\xa2\xff\xfe",
-    "a push": encode(pushes.PackagesLow(1)),
+    "a push": encode(pushes.PackagesLow(1, 1)),
 }
 
 

@@ -25,7 +25,7 @@ from crypto.mls.proposals import (
     Remove,
     external_psk,
 )
-from crypto.mls.suite import SUITE_1
+from crypto.mls.suite import suite_by_number
 from crypto.recovery import open_root
 from engine.claims import claim
 from engine.group_policy import extensions_of, room_policy
@@ -40,8 +40,10 @@ from wire.policy import JoinRule
 from wire.pushes import InboxPush
 from wire.replies import Claimed, Conflict, InboxEntry, InboxFound, NodesFound
 from wire.requests import Append, GetInbox, GetNodes, Publish, Request
+from wire.suites import CLASSICAL, DEFAULT_SUITE
 
 GARDEN = "#garden"
+SUITE = suite_by_number(DEFAULT_SUITE)
 
 
 @pytest.fixture
@@ -125,14 +127,15 @@ async def _forged_welcome(
         contact = await context.contacts.check("bob")
         policy = room_policy("garden", JoinRule.INVITE, owner=context.keys.root_identity, lock=None)
         group, _ = create(
-            suite=SUITE_1,
+            suite=SUITE,
             group_id=conversation,
             config=context.keys.leaf_config(context.now_ms() // 1000),
             extensions=extensions_of(policy, relay_key=context.relay_key),
         )
         for _ in range(5):  # so that its epoch is above that of the real one
             group = group.draft().finish(signer=context.keys.signer).group
-        made = group.draft(await claim(context, contact)).finish(signer=context.keys.signer)
+        adds = await claim(context, contact, suite=SUITE.number)
+        made = group.draft(adds).finish(signer=context.keys.signer)
         objects = tree_objects(made.group, None)
         assert made.welcome is not None
         return made.welcome, {sha256(each).digest(): each for each in objects}
@@ -189,7 +192,8 @@ def _ghost(
     published: list[bytes] = []
 
     def up(line: Line, request: Request) -> Iterable[Request]:
-        if isinstance(request, Publish) and line.name == "mallory":
+        is_hers = line.name == "mallory"
+        if isinstance(request, Publish) and is_hers and request.suite == DEFAULT_SUITE:
             published.extend(request.packages)
         return (request,)
 
@@ -315,7 +319,7 @@ async def _odd_package(folder: Path, relay: Relay, days: tuple[int, int]) -> byt
             extension_types=config.extension_types,
             lifetime=lifetime,
         )
-        return make_key_package(SUITE_1, odd).encoded
+        return make_key_package(SUITE, odd).encoded
 
 
 @pytest.mark.parametrize("days", [(-30, 0), (0, 3650), (1, 60)])
@@ -338,6 +342,37 @@ def test_a12_a_package_of_another_time_is_refused(
         with disk(everybody.relay) as stolen:
             direct = stolen.conversation("")
             assert stolen.messages(direct) == [], f"request {number} was sent"
+
+
+# 20: the weaker suite, of which it has good packages as well.
+
+
+def test_a20_a_package_of_a_weaker_suite_is_not_taken(everybody: People) -> None:
+    weaker: list[bytes] = []
+    lies = [True]
+
+    def up(line: Line, request: Request) -> Iterable[Request]:
+        if isinstance(request, Publish) and line.name == "bob" and request.suite == CLASSICAL:
+            weaker.extend(request.packages)
+        return (request,)
+
+    def down(line: Line, frame: FromRelay) -> Iterable[FromRelay]:
+        if isinstance(frame, Claimed) and frame.account == "bob" and lies:
+            device, _ = frame.packages[0]
+            return (changed(frame, packages=((device, weaker[0]),)),)
+        return (frame,)
+
+    with Between(everybody.relay, up=up, down=down) as between:
+        bob = everybody.join("bob", server=between.server)
+        wait_until(lambda: bool(weaker), "bob to publish packages of the weaker suite")
+        alice = everybody.join("alice", server=between.server)
+        alice.say("@bob", "for bob alone", wait="stored")
+        alice.wait_for("notice", kind="warning", name="bob")
+        assert accounts_in(alice, "@bob") == {"alice"}
+        lies.clear()
+        bob.hears("@alice", "for bob alone")
+        shown = {row["name"]: row["suite"] for row in bob.call("conversations")}
+        assert shown == {"#lobby": "hybrid", "@alice": "hybrid"}
 
 
 def test_a12_a_used_package_opens_nothing(everybody: People) -> None:
@@ -372,7 +407,7 @@ def test_a12_a_used_package_opens_nothing(everybody: People) -> None:
 async def _package(folder: Path, relay: Relay) -> KeyPackage:
     async with session(folder, relay, "ghost") as ghost:
         config = ghost._open().keys.leaf_config(ghost._open().context.now_ms() // 1000)
-        return KeyPackage.decode(make_key_package(SUITE_1, config).encoded)
+        return KeyPackage.decode(make_key_package(SUITE, config).encoded)
 
 
 def _proposals(relay: Relay, row: Row, package: KeyPackage) -> Iterator[Proposal]:
@@ -380,7 +415,7 @@ def _proposals(relay: Relay, row: Row, package: KeyPackage) -> Iterator[Proposal
     yield GroupContextExtensions(())
     yield GroupContextExtensions((Extension(0xF501, b"\x91\x01"),))
     yield ReInit(row.conversation, 1, 1, ())
-    yield external_psk(SUITE_1, bytes(16))
+    yield external_psk(SUITE, bytes(16))
     yield Remove(1)  # without the data that names the leaf's key
 
 

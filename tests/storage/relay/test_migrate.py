@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import inspect, text
+from sqlalchemy import Connection, insert, inspect, select, text
 
 from storage.relay import migrate as module
 from storage.relay.database import open_database
 from storage.relay.errors import UnknownSchema
 from storage.relay.migrate import HEAD, migrate, schema_version
-from storage.relay.schema import metadata
+from storage.relay.schema import accounts, conversations, devices, key_packages, metadata
 from tests.relay.databases import DATABASES, empty_database
 
 VERSIONS = Path(module.__file__).parent / "migrations" / "versions"
@@ -27,6 +27,38 @@ def test_they_make_the_schema(kind: str, tmp_path: Path) -> None:
         context = MigrationContext.configure(connection)
         assert compare_metadata(context, metadata) == []
         assert schema_version(connection) == HEAD
+
+
+@pytest.mark.parametrize("is_half_done", [False, True])
+@pytest.mark.parametrize("kind", DATABASES)
+def test_what_was_there_before_there_were_two_suites_is_of_suite_1(
+    kind: str, is_half_done: bool, tmp_path: Path
+) -> None:
+    """`is_half_done`: MySQL commits each change of a table by itself, and a start can be killed."""
+    tables = (conversations,) if is_half_done else (key_packages, conversations)
+    with empty_database(kind, tmp_path) as database:
+        with database.write() as connection:
+            for table in tables:
+                connection.execute(text(f"ALTER TABLE {table.name} DROP COLUMN suite"))
+            connection.execute(text("UPDATE alembic_version SET version_num = '0002'"))
+            _insert_old_rows(connection)
+        assert migrate(database)
+        with database.read() as connection:
+            for table in (key_packages, conversations):
+                assert connection.execute(select(table.c.suite)).scalars().all() == [1]
+            assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+
+
+def _insert_old_rows(connection: Connection) -> None:
+    some = {"root": bytes(32), "root_certificate": b"", "sealed_root": b"", "password_hash": ""}
+    account = insert(accounts).values(id=1, name="a", display="a", skeleton="a", **some)
+    connection.execute(account)
+    keys = {"signature_key": bytes(32), "key_hash": bytes(32), "certificate": b""}
+    connection.execute(insert(devices).values(id=1, account_id=1, device=bytes(16), **keys))
+    package = {"reference": bytes(32), "package": b""}
+    connection.execute(insert(key_packages).values(device_id=1, **package))
+    room = {"kind": "room", "name": "room", "join_rule": "open", "founder_id": 1}
+    connection.execute(insert(conversations).values(conversation=bytes(16), **room))
 
 
 def test_the_head_is_the_newest_file() -> None:
