@@ -11,8 +11,13 @@ import os
 import sys
 from pathlib import Path
 
+from wire.suites import DEFAULT_SUITE, SUITE_NAMES, suite_named
+
 DESCRIPTION = "Sotto: chat that is encrypted end to end, on a relay that you host yourself."
-EPILOG = "Each flag can also be set as SOTTO_SERVER, SOTTO_PROFILE, SOTTO_TRUST, SOTTO_IDENTITY."
+EPILOG = (
+    "Each flag can also be set as SOTTO_SERVER, SOTTO_PROFILE, SOTTO_TRUST, SOTTO_IDENTITY, "
+    "SOTTO_SUITE."
+)
 DEBUG = "SOTTO_DEBUG"  # shows tracebacks of faults of ours
 IDENTITIES = ("ed25519", "rsa")
 
@@ -59,6 +64,13 @@ def parser() -> argparse.ArgumentParser:
         default=os.environ.get("SOTTO_IDENTITY", IDENTITIES[0]),
         help="the kind of a new account's root key (default: ed25519)",
     )
+    found.add_argument(
+        "--suite",
+        choices=tuple(SUITE_NAMES.values()),
+        default=os.environ.get("SOTTO_SUITE", SUITE_NAMES[DEFAULT_SUITE]),
+        help="what protects conversations that you begin (default: hybrid, against quantum "
+        "computers too)",
+    )
     return found
 
 
@@ -74,7 +86,8 @@ async def _run(flags: argparse.Namespace) -> int:
 
     server = flags.link or flags.server
     profile = Path(flags.profile) if flags.profile else None
-    session = Session.on(profile, server=server, trust=flags.trust)
+    suite = suite_named(flags.suite)
+    session = Session.on(profile, server=server, trust=flags.trust, suite=suite)
     if flags.json:
         from ui.jsonl.face import run, standard_output
 

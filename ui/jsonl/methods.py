@@ -168,6 +168,7 @@ class CreateRoom(Params, frozen=True):
     name: Line
     join: Literal["open", "password", "invite"] = "open"
     password: Line | None = None
+    suite: Literal["hybrid", "classical"] | None = None
 
 
 class JoinRoom(Params, frozen=True):

@@ -11,18 +11,32 @@ from ui.gate import clean_line, clean_name
 from ui.lines.actions.call import Action, Call, conversation_of
 from ui.lines.render import LOBBY
 from wire.errors import Code, WireError
+from wire.suites import CLASSICAL, HYBRID, SUITE_NAMES
+
+# What people call the suites: whether a quantum computer could open what was recorded today.
+PROTECTION = {SUITE_NAMES[HYBRID]: "post-quantum", SUITE_NAMES[CLASSICAL]: "classical"}
 
 
 async def rooms(call: Call) -> list[str]:
     rows = await call.session.rooms(query=call.arg(0), limit=50, after="")
-    mine = {row["name"] for row in await call.session.conversations()}
+    mine = await _protections(call)
     lines = [
         f"  #{clean_name(row['name'])}  {_join_rule(row)}, {row['members']} members"
         + (", you are in it" if f"#{row['name']}" in mine else "")
         for row in rows
     ]
-    inside = [f"  {clean_name(name)}" for name in sorted(mine)]
+    inside = [f"  {clean_name(name)}{_aside(mine[name])}" for name in sorted(mine)]
     return [*(lines or ["No room can be joined."]), "You are in:", *inside]
+
+
+async def _protections(call: Call) -> dict[str, str]:
+    """By conversation of one's own: the word for the suite that protects it, "" for none yet."""
+    rows = await call.session.conversations()
+    return {row["name"]: PROTECTION.get(row["suite"], "") for row in rows}
+
+
+def _aside(word: str) -> str:
+    return f" ({word})" if word else ""
 
 
 def _join_rule(row: dict[str, Any]) -> str:
@@ -106,7 +120,8 @@ async def members(call: Call) -> list[str]:
         f"  {clean_line(row['role'], cells=16)}{'  verified' if row['verified'] else ''}"
         for row in rows
     ]
-    return [f"{len(rows)} devices can read {clean_name(where)}:", *lines]
+    word = (await _protections(call)).get(where, "")
+    return [f"{len(rows)} devices can read {clean_name(where)}{_aside(word)}:", *lines]
 
 
 async def who(call: Call) -> list[str]:
