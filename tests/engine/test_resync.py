@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from crypto.mls import drafting
+from crypto.mls import finishing
 from crypto.mls.commit import HpkeCiphertext
 from crypto.mls.key_package import LeafConfig
 from engine.commits import places_of
@@ -101,13 +101,15 @@ def test_a25_who_cannot_use_a_path_comes_back(
             await person.session.join_room("garden")
         await synced(alice, bob, carol)
         await synced(alice, bob, carol)
-        honest = drafting.encrypt_path
+        honest = finishing.encrypt_path
 
         def corrupt(*given: Any, **named: Any) -> Any:
             path = honest(*given, **named)
             node = path.nodes[0]
             broken = tuple(
-                HpkeCiphertext(one.kem_output, one.ciphertext[:-1] + b"\x00")
+                HpkeCiphertext(
+                    one.kem_output, one.ciphertext[:-1] + bytes((one.ciphertext[-1] ^ 1,))
+                )
                 for one in node.encrypted_path_secrets
             )
             return replace(
@@ -115,7 +117,7 @@ def test_a25_who_cannot_use_a_path_comes_back(
             )
 
         with monkeypatch.context() as patch:
-            patch.setattr(drafting, "encrypt_path", corrupt)
+            patch.setattr(finishing, "encrypt_path", corrupt)
             await alice.session.set_role("#garden", "bob", "admin")
         await synced(alice, carol)
         while not _epoch(bob) == _epoch(alice) == _epoch(carol):
