@@ -43,6 +43,7 @@ class SenderType(IntEnum):
     NEW_MEMBER_COMMIT = 4
 
 
+_CONTENT_TYPES = {int(kind): kind for kind in ContentType}
 _INDEXED = frozenset({SenderType.MEMBER, SenderType.EXTERNAL})
 _WITH_CONTEXT = frozenset({SenderType.MEMBER, SenderType.NEW_MEMBER_COMMIT})
 # What section 6.1 lets a sender say; a member may say anything.
@@ -82,11 +83,10 @@ def member(leaf_index: int) -> Sender:
 
 def read_content_type(reader: Reader) -> ContentType:
     """A `ContentType`; PeerError("malformed") for one that does not exist."""
-    number = reader.u8()
-    try:
-        return ContentType(number)
-    except ValueError:
-        raise PeerError("malformed", "unknown content type") from None
+    content_type = _CONTENT_TYPES.get(reader.u8())
+    if content_type is None:
+        raise PeerError("malformed", "unknown content type")
+    return content_type
 
 
 def read_body(reader: Reader, content_type: ContentType) -> tuple[bytes, Proposal | Commit | None]:

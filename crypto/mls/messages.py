@@ -3,7 +3,7 @@
 Never verifies or decrypts.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from crypto.errors import PeerError
 from crypto.mls.codec import Reader, decode_all
@@ -21,7 +21,7 @@ from crypto.mls.welcome import GroupInfo, Welcome, read_group_info, read_welcome
 
 Message = PublicMessage | PrivateMessage | Welcome | GroupInfo | KeyPackage
 
-_READERS: dict[WireFormat, Callable[[Reader], Message]] = {
+_READERS: Mapping[int, Callable[[Reader], Message]] = {
     WireFormat.PUBLIC_MESSAGE: read_public_message,
     WireFormat.PRIVATE_MESSAGE: read_private_message,
     WireFormat.WELCOME: read_welcome,
@@ -49,9 +49,10 @@ def decode_message(data: bytes) -> Message:
 def _read_message(reader: Reader) -> Message:
     version, number = reader.u16(), reader.u16()
     # VAL-6-3: nothing else is defined in version mls10 (6)
-    if version != MLS10 or number not in WireFormat.__members__.values():
+    read = _READERS.get(number)
+    if version != MLS10 or read is None:
         raise PeerError("malformed", "an unknown version or wire format")
-    message = _READERS[WireFormat(number)](reader)
+    message = read(reader)
     # "it MUST verify that the version field of the KeyPackage has the same value as the version
     # field of the MLSMessage" (10)
     if isinstance(message, KeyPackage) and message.version != version:

@@ -7,10 +7,11 @@ calls keeps the old tree until this returns the new one. RFC 9420, section 6.3.
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from struct import Struct
 
 from crypto.errors import PeerError, UsageError
 from crypto.mls.aead import AEAD_TAG_LENGTH
-from crypto.mls.codec import Reader, u8, u32, u64, vector
+from crypto.mls.codec import Reader, u8, u64, vector
 from crypto.mls.framing import (
     AuthenticatedContent,
     FramedContent,
@@ -30,6 +31,7 @@ from crypto.mls.tree_math import LeafIndex
 
 REUSE_GUARD_LENGTH = 4
 SENDER_DATA_LENGTH = 12
+_SENDER_DATA = Struct(f">II{REUSE_GUARD_LENGTH}s")
 
 
 @dataclass(slots=True)
@@ -42,7 +44,7 @@ class SenderData:
 
     def encode(self) -> bytes:
         """The `SenderData` struct: 12 bytes."""
-        return u32(self.leaf_index) + u32(self.generation) + self.reuse_guard
+        return _SENDER_DATA.pack(self.leaf_index, self.generation, self.reuse_guard)
 
 
 def sender_data_keys(
@@ -136,8 +138,9 @@ def open_sender_data(
     key, nonce = sender_data_keys(suite, sender_data_secret, message.ciphertext)
     aad = _sender_data_aad(message)
     # VAL-6.3.2-2: what does not open under the sender data key is of nobody (6.3.2)
-    opened = Reader(suite.open(key, nonce, aad=aad, data=message.encrypted_sender_data))
-    return SenderData(LeafIndex(opened.u32()), opened.u32(), opened.take(REUSE_GUARD_LENGTH))
+    opened = suite.open(key, nonce, aad=aad, data=message.encrypted_sender_data)
+    leaf_index, generation, reuse_guard = _SENDER_DATA.unpack(opened)
+    return SenderData(LeafIndex(leaf_index), generation, reuse_guard)
 
 
 def open_content(
