@@ -9,8 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.processes import People, people
+
+# How long an example may take is no property of the code: a busy machine would fail the test.
+settings.register_profile("sotto", deadline=None)
+settings.load_profile("sotto")
 
 
 @pytest.fixture

@@ -3,9 +3,9 @@
 Never interprets what it reads, never recurses, and never copies more than the bytes asked for.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from struct import Struct, unpack
-from typing import TypeVar
+from typing import TypeVar, overload
 
 from crypto.errors import PeerError, UsageError
 
@@ -160,6 +160,18 @@ class Reader:
             found.append(read(inner))
         return tuple(found)
 
+    def late_items(self, read: Callable[["Reader"], T], *, vectors: int) -> "LateItems[T]":
+        """A `T<V>` whose elements are that many vectors each: well formed, decoded when asked for.
+
+        A large Commit or Welcome carries an element for each of many members, who need one each.
+        """
+        inner = Reader(self.vector())
+        starts: list[int] = []
+        while inner.remaining:
+            starts.append(inner.position)
+            inner.skip_vectors(vectors)
+        return LateItems(inner._data, starts, read)
+
     def rest(self) -> bytes:
         """Everything not consumed yet; nothing remains after it."""
         return self.take(self.remaining)
@@ -168,6 +180,37 @@ class Reader:
         """Raise unless everything has been consumed."""
         if self._position != self._end:
             raise PeerError("malformed", "bytes are left over")
+
+
+class LateItems(Sequence[T]):
+    """The elements of a list as they came, each decoded anew when it is asked for."""
+
+    __slots__ = ("_encoded", "_read", "_starts")
+
+    def __init__(self, encoded: bytes, starts: list[int], read: Callable[[Reader], T]) -> None:
+        self._encoded, self._starts, self._read = encoded, starts, read
+
+    def __len__(self) -> int:
+        return len(self._starts)
+
+    @overload
+    def __getitem__(self, place: int) -> T: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[T]: ...
+
+    def __getitem__(self, place: int | slice) -> T | Sequence[T]:
+        if isinstance(place, slice):
+            return tuple(self[one] for one in range(len(self))[place])
+        place = range(len(self))[place]
+        bounds = (*self._starts[place : place + 2], len(self._encoded))
+        return self._read(Reader(self._encoded[bounds[0] : bounds[1]]))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and tuple(self) == tuple(other)
+
+    def __hash__(self) -> int:
+        return hash(tuple(self))
 
 
 def length_header(size: int) -> bytes:

@@ -5,7 +5,6 @@ Never checks or applies anything: staging.py does.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import overload
 
 from crypto.errors import PeerError
 from crypto.mls.codec import Reader, decode_all, items, optional, u8, vector
@@ -41,43 +40,6 @@ class HpkeCiphertext:
 def read_hpke_ciphertext(reader: Reader) -> HpkeCiphertext:
     """An `HPKECiphertext`."""
     return HpkeCiphertext(reader.vector(), reader.vector())
-
-
-class ReceivedCiphertexts(Sequence[HpkeCiphertext]):
-    """Ciphertexts as they came: well formed, and decoded one at a time.
-
-    A Commit carries one for each node of a resolution, and a member needs one of them all.
-    """
-
-    __slots__ = ("_encoded", "_starts")
-
-    def __init__(self, encoded: bytes) -> None:
-        self._encoded = encoded
-        self._starts: list[int] = []
-        reader = Reader(encoded)
-        while reader.remaining:
-            self._starts.append(reader.position)
-            reader.skip_vectors(2)
-
-    def __len__(self) -> int:
-        return len(self._starts)
-
-    @overload
-    def __getitem__(self, place: int) -> HpkeCiphertext: ...
-
-    @overload
-    def __getitem__(self, place: slice) -> Sequence[HpkeCiphertext]: ...
-
-    def __getitem__(self, place: int | slice) -> HpkeCiphertext | Sequence[HpkeCiphertext]:
-        if isinstance(place, slice):
-            return tuple(self[one] for one in range(len(self))[place])
-        return read_hpke_ciphertext(Reader(self._encoded[self._starts[place] :]))
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Sequence) and tuple(self) == tuple(other)
-
-    def __hash__(self) -> int:
-        return hash(tuple(self))
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +97,7 @@ def _read_proposal_or_ref(reader: Reader) -> ProposalOrRef:
 
 
 def _read_path_node(reader: Reader) -> UpdatePathNode:
-    return UpdatePathNode(reader.vector(), ReceivedCiphertexts(reader.vector()))
+    return UpdatePathNode(reader.vector(), reader.late_items(read_hpke_ciphertext, vectors=2))
 
 
 def read_update_path(reader: Reader) -> UpdatePath:

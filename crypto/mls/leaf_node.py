@@ -25,6 +25,9 @@ class LeafNodeSource(IntEnum):
     COMMIT = 3
 
 
+_SOURCES = {int(source): source for source in LeafNodeSource}
+
+
 @dataclass(frozen=True, slots=True)
 class Capabilities:
     """Numbers of what a client supports; unknown ones are kept and ignored. Section 7.2."""
@@ -159,10 +162,9 @@ def read_leaf_node(reader: Reader) -> LeafNode:
 def _read_content(reader: Reader) -> LeafContent:
     encryption_key, signature_key = reader.vector(), reader.vector()
     credential, capabilities = read_credential(reader), _read_capabilities(reader)
-    try:
-        source = LeafNodeSource(reader.u8())
-    except ValueError:
-        raise PeerError("malformed", "a leaf node has an unknown source") from None
+    source = _SOURCES.get(reader.u8())
+    if source is None:
+        raise PeerError("malformed", "a leaf node has an unknown source")
     lifetime, parent_hash = None, b""
     if source == LeafNodeSource.KEY_PACKAGE:
         lifetime = Lifetime(reader.u64(), reader.u64())

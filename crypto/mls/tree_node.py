@@ -194,12 +194,14 @@ def leaf_slot(subtree: Subtree, index: int) -> LeafSlot:
 
 def leaves(subtree: Subtree) -> Iterator[LeafSlot]:
     """Every leaf below that is not blank, from left to right."""
-    if isinstance(subtree, LeafSlot):
-        if subtree.node is not None:
-            yield subtree
-    elif subtree.members:
-        yield from leaves(subtree.left)
-        yield from leaves(subtree.right)
+    above = [subtree]
+    while above:
+        top = above.pop()
+        if isinstance(top, Branch):
+            if top.members:
+                above += (top.right, top.left)
+        elif top.node is not None:
+            yield top
 
 
 def changed_subtrees(new: Subtree, old: Subtree | None) -> Iterator[Subtree]:

@@ -3,6 +3,7 @@
 Never opens or checks a Welcome: joining.py does.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from crypto.errors import PeerError
@@ -108,7 +109,7 @@ class Welcome:
     """Sealed secrets for newcomers, and the GroupInfo sealed under them; `suite` is its number."""
 
     suite: int
-    secrets: tuple[EncryptedGroupSecrets, ...]
+    secrets: Sequence[EncryptedGroupSecrets]
     encrypted_group_info: bytes
 
     def encode(self) -> bytes:
@@ -123,7 +124,9 @@ def _read_encrypted_secrets(reader: Reader) -> EncryptedGroupSecrets:
 
 def read_welcome(reader: Reader) -> Welcome:
     """A `Welcome`."""
-    return Welcome(reader.u16(), reader.items(_read_encrypted_secrets), reader.vector())
+    return Welcome(
+        reader.u16(), reader.late_items(_read_encrypted_secrets, vectors=3), reader.vector()
+    )
 
 
 def _check_header(reader: Reader, wire_format: int) -> None:
