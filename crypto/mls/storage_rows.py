@@ -27,6 +27,10 @@ from crypto.mls.tree_node import (
 )
 from crypto.mls.tree_object import DEEPEST
 
+# The form of all rows of a group, at the head of the row that changes with every Commit. The next
+# one gets the next number, and a way to read this one.
+FORM = 2
+_FIRST_FORM = b"\x00"
 EPOCH = "epoch"
 KEYS = "keys"
 PENDING = "pending"
@@ -84,10 +88,14 @@ def _is_ratchet(name: str) -> bool:
 
 
 def from_rows(kind: type[G], stored: Mapping[str, bytes]) -> G:
-    """The group that `rows` wrote; PeerError("malformed") when rows are missing or damaged."""
+    """The group that `rows` wrote.
+
+    Raises PeerError("malformed") when rows are missing or damaged, and PeerError("unknown_form")
+    when a later version of this library wrote them.
+    """
     if not {EPOCH, KEYS, PENDING} <= stored.keys():
         raise PeerError("malformed", "rows of the group are missing")
-    epoch = Reader(stored[EPOCH])
+    epoch = _opened_epoch(stored[EPOCH])
     context = read_group_context(epoch)
     suite = suite_by_number(context.suite)
     own_leaf, level = epoch.u32(), epoch.u8()
@@ -120,6 +128,18 @@ def from_rows(kind: type[G], stored: Mapping[str, bytes]) -> G:
     )
 
 
+def _opened_epoch(row: bytes) -> Reader:
+    """The row of the epoch behind its form."""
+    reader = Reader(row)
+    # The first form had no number; its row began with the GroupContext, whose version begins with
+    # a zero. Nothing else has changed since.
+    if row[:1] == _FIRST_FORM:
+        return reader
+    if reader.u8() != FORM:
+        raise PeerError("unknown_form", "the group was stored in a form that is not known here")
+    return reader
+
+
 def _shares_fixed_rows(old: GroupState, new: GroupState) -> bool:
     return (
         old.context is new.context
@@ -130,7 +150,7 @@ def _shares_fixed_rows(old: GroupState, new: GroupState) -> bool:
 
 
 def _fixed_rows(group: GroupState) -> dict[str, bytes]:
-    epoch = group.context.encode() + u32(group.own_leaf) + u8(group.tree.root.level)
+    epoch = u8(FORM) + group.context.encode() + u32(group.own_leaf) + u8(group.tree.root.level)
     epoch += optional(None if group.reinit is None else group.reinit.body())
     epoch += vector(group.interim_transcript_hash)
     epoch += vector(group.confirmation_tag) + group.secrets.encode()

@@ -5,9 +5,11 @@ from itertools import pairwise
 
 import pytest
 
+from crypto.errors import PeerError
 from crypto.mls.external_proposal import external_remove
 from crypto.mls.group import Group, changed_rows, from_rows, next_epoch_rows, open_welcome, rows
 from crypto.mls.proposals import Remove
+from crypto.mls.storage_rows import FORM
 from crypto.mls.suite import SUITE_1
 from tests.crypto.mls.clients import (
     RELAY,
@@ -139,3 +141,20 @@ def test_what_came_while_a_commit_waited_does_not_go_on_into_its_epoch() -> None
     stored = next_epoch_rows(rows(waiting), put, gone)
     assert stored == rows(commit.group)
     assert from_rows(stored).pending_proposals == ()
+
+
+def test_rows_say_their_form_and_the_first_form_is_still_read() -> None:
+    group = group_of("alice", "bob")["bob"]
+    stored = rows(group)
+    assert stored["epoch"][0] == FORM
+    older = {**stored, "epoch": stored["epoch"][1:]}
+    assert rows(from_rows(older)) == stored
+
+
+@pytest.mark.parametrize("form", [1, 3, 255])
+def test_rows_of_a_later_form_are_refused(form: int) -> None:
+    stored = rows(group_of("alice", "bob")["bob"])
+    later = {**stored, "epoch": bytes((form,)) + stored["epoch"][1:]}
+    with pytest.raises(PeerError) as refused:
+        from_rows(later)
+    assert refused.value.code == "unknown_form"
