@@ -185,6 +185,7 @@ def test_a_restart_goes_on_where_it_was(relay: Relay, tmp_path: Path) -> None:
         again = scene.person("alice")
         await again.session.unlock()
         await again.session.send("@bob", "two")
+        await synced(again)  # it may have been queued before the connection stood
         await bob.session.send("@alice", "three")
         await synced(again, bob)
         assert await texts(again, "@bob") == ["one", "two", "three"]
