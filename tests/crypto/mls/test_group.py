@@ -3,6 +3,7 @@
 import pytest
 
 from crypto.errors import PeerError, UsageError
+from crypto.mls.codec import u8, u32
 from crypto.mls.extensions import Extension
 from crypto.mls.external_proposal import external_remove
 from crypto.mls.framing import PrivateMessage
@@ -19,6 +20,7 @@ from crypto.mls.group import (
 from crypto.mls.messages import decode_message
 from crypto.mls.private_message import open_sender_data
 from crypto.mls.proposals import Remove, external_psk
+from crypto.mls.storage_rows import FORM
 from crypto.mls.suite import SUITE_1
 from tests.crypto.mls.clients import (
     RELAY,
@@ -226,7 +228,7 @@ def test_rows_of_different_groups_do_not_make_one() -> None:
 def test_a_damaged_depth_builds_no_giant_tree() -> None:
     group = group_of("alice", "bob")["alice"]
     stored = rows(group)
-    at = len(group.context.encode()) + 4
+    at = len(u8(FORM) + group.context.encode() + u32(group.own_leaf))
     epoch = stored["epoch"]
     assert epoch[at] == group.tree.root.level
     with pytest.raises(PeerError) as found:
