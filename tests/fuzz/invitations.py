@@ -40,7 +40,7 @@ def tree(group: Group, choices: Choices) -> RatchetTree:
     nodes = [one.node for one in subtrees(group.tree.root)]
     for _ in range(choices.below(4)):
         place = choices.below(len(nodes))
-        others = [None, nodes[place], nodes[place - 2], mutated(nodes[place], choices)]
+        others = [None, *nodes[place - 2 : place], mutated(nodes[place], choices)]
         nodes[place] = choices.one_of(others)
     places = [
         node if choices.rarely() else signed_anew(node, group.group_id, place // 2)

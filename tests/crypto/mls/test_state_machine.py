@@ -260,7 +260,7 @@ class Groups(RuleBasedStateMachine):
 
 
 Groups.TestCase.settings = settings(
-    max_examples=20,
+    max_examples=40,
     stateful_step_count=40,
     deadline=None,
     derandomize=True,
