@@ -15,7 +15,8 @@ from crypto.mls.psk import ResumptionUsage
 from crypto.mls.psk_lookup import combined_psks
 from crypto.mls.validation import check_all_leaves_support, check_new_leaves, check_supports
 
-# Every proposal but a Remove is tried together with all before it: a few of them are enough.
+# When not all are valid together, every one but a Remove is tried with all before it: a few of them
+# are enough.
 MOST_TRIED = 32
 
 
@@ -70,9 +71,12 @@ def coverable(
     kept = list(_removes(group.own_leaf, pending, own))
     others = [one for one in reversed(pending) if not isinstance(one.proposal, Remove)]
     others.sort(key=lambda one: isinstance(one.proposal, ReInit))
-    for one in others[:MOST_TRIED]:
-        if _is_valid(group, [*own, *kept, one], psks, leaf, earlier):
-            kept.append(one)
+    if _is_valid(group, [*own, *kept, *others], psks, leaf, earlier):
+        kept += others
+    else:
+        for one in others[:MOST_TRIED]:
+            if _is_valid(group, [*own, *kept, one], psks, leaf, earlier):
+                kept.append(one)
     order = {one.reference: place for place, one in enumerate(pending)}
     return tuple(sorted(kept, key=lambda one: order[one.reference]))
 

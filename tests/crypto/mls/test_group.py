@@ -4,6 +4,7 @@ import pytest
 
 from crypto.errors import PeerError, UsageError
 from crypto.mls.codec import u8, u32
+from crypto.mls.covering import MOST_TRIED
 from crypto.mls.extensions import Extension
 from crypto.mls.external_proposal import external_remove
 from crypto.mls.framing import PrivateMessage
@@ -255,3 +256,12 @@ def test_extensions_of_a_new_group_have_to_be_supported_by_its_founder() -> None
             extensions=[Extension(0xF999, b"")],
         )
     assert refused.value.code == "VAL-13.4-2"
+
+
+def test_a_commit_covers_all_that_is_pending_however_much_it_is() -> None:
+    alice = founded()
+    packages = [key_package(f"m{number}") for number in range(MOST_TRIED + 1)]
+    for own in packages:
+        alice, _ = alice.propose(add(own), signer=signing_key("alice"))
+    commit = alice.draft().finish(signer=signing_key("alice"))
+    assert [change.kind for change in commit.changes] == ["added"] * len(packages)
