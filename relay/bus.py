@@ -6,7 +6,7 @@ encoded once, whoever gets it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import singledispatchmethod
 
@@ -94,7 +94,7 @@ class Bus:
         """Answer the asker and tell the others, each in the order of the log."""
         reply = result.reply
         if type(reply) is Accepted:
-            reached("relay_durable")
+            _durable()
         for event in result.events:
             if reply is not None and asker is not None and type(reply) is Accepted:
                 # Among the entries of its conversation, an Accepted stands where the entry would.
@@ -107,6 +107,29 @@ class Bus:
     def push(self, push: Push) -> None:
         """Tell everybody."""
         self._send(self._by_device.values(), push)
+
+    def tell_said(self, said: outcome.Said, asked: Sequence[tuple[Outlet, int]]) -> None:
+        """Tell new messages: their senders that they are stored, all others what they are.
+
+        `asked`: the outlet and rid of each request that `said` may name.
+        """
+        _durable()
+        runs = _runs(said, asked)
+        senders = {run.outlet for run in runs}
+        whole = b""
+        for device in said.readers:
+            session = self._by_device.get(device)
+            if session is None or session.outlet in senders:
+                continue
+            if not whole:  # the same bytes for all who sent none of it
+                whole = b"".join(run.frame(said.conversation) for run in runs)
+            session.outlet.send(whole)
+        for outlet in senders:
+            for run in runs:
+                if run.outlet is outlet:
+                    outlet.accept(run.answers)
+                else:
+                    outlet.send(run.frame(said.conversation))
 
     @singledispatchmethod
     def _tell(self, event: object) -> None:
@@ -177,6 +200,43 @@ class Bus:
             if data is None:
                 data = pack(push)
             session.outlet.send(data)
+
+
+def _durable() -> None:
+    """What is told from here on is on the disk."""
+    reached("relay_durable")
+
+
+@dataclass(slots=True)
+class _Run:
+    """Messages of one sender that follow each other."""
+
+    outlet: Outlet
+    answers: list[tuple[int, int]]
+    entries: list[Entry]
+    size: int = 0
+    packed: bytes = b""
+
+    def frame(self, conversation: bytes) -> bytes:
+        """Return what others are sent."""
+        if not self.packed:
+            self.packed = pack(Entries(conversation, tuple(self.entries)))
+        return self.packed
+
+
+def _runs(said: outcome.Said, asked: Sequence[tuple[Outlet, int]]) -> list[_Run]:
+    """Return the messages by sender, in the log's order, each run of a size that fits a frame."""
+    runs: list[_Run] = []
+    run: _Run | None = None
+    for entry, place in zip(said.entries, said.askers, strict=True):
+        outlet, rid = asked[place]
+        if run is None or run.outlet is not outlet or run.size > MAX_FETCH_BYTES:
+            run = _Run(outlet, [], [])
+            runs.append(run)
+        run.answers.append((rid, entry.seq))
+        run.entries.append(entry)
+        run.size += len(entry.message)
+    return runs
 
 
 def _fitting(event: outcome.Stored) -> list[tuple[Entry, ...]]:

@@ -1,4 +1,4 @@
-"""What the writer keeps in memory between two transactions: readers of logs, and fresh cursors.
+"""What the writer keeps in memory between two transactions: readers, fresh cursors, bytes stored.
 
 Never the truth: everything here may be lost or stale without a message being so.
 """
@@ -6,12 +6,24 @@ Never the truth: everything here may be lost or stale without a message being so
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from threading import Lock
 
 MAX_CONVERSATIONS = 4096
 MAX_DEVICES = 200_000  # in all of them: about 20 MB
 MAX_ACKS = 20_000
+
+
+class Readers(tuple[bytes, ...]):
+    """Device ids (16 bytes each) in order, in which one is found at once."""
+
+    devices: frozenset[bytes]
+
+    def __new__(cls, devices: Iterable[bytes]) -> Readers:
+        """Return the devices, each once."""
+        made = super().__new__(cls, dict.fromkeys(devices))
+        made.devices = frozenset(made)
+        return made
 
 
 class MemberCache:
@@ -21,21 +33,19 @@ class MemberCache:
     """
 
     def __init__(self) -> None:
-        self._found: OrderedDict[int, tuple[int, tuple[bytes, ...]]] = OrderedDict()
+        self._found: OrderedDict[int, tuple[int, Readers]] = OrderedDict()
         self._devices = 0
 
     def __len__(self) -> int:
         return self._devices
 
-    def get(
-        self, row: int, version: int, load: Callable[[], tuple[bytes, ...]]
-    ) -> tuple[bytes, ...]:
+    def get(self, row: int, version: int, load: Callable[[], Iterable[bytes]]) -> Readers:
         """Return the devices (16 bytes each), from `load` the first time."""
         found = self._found.get(row)
         if found is not None and found[0] == version:
             self._found.move_to_end(row)
             return found[1]
-        devices = load()
+        devices = Readers(load())
         self._forget(row)
         self._found[row] = version, devices
         self._devices += len(devices)
@@ -75,3 +85,27 @@ class AckBuffer:
         with self._lock:
             seqs, self._seqs = self._seqs, {}
         return seqs
+
+
+class Usage:
+    """Bytes by account (row) that were stored and not yet counted in its row.
+
+    For the writer's thread. Losing them gives an account a little more room, nothing more.
+    """
+
+    def __init__(self) -> None:
+        self._bytes: dict[int, int] = {}
+
+    def of(self, account_id: int) -> int:
+        """Return what is not yet written of an account's."""
+        return self._bytes.get(account_id, 0)
+
+    def add(self, sizes: Mapping[int, int]) -> None:
+        """Count what a transaction stored, now that it did."""
+        for account_id, size in sizes.items():
+            self._bytes[account_id] = self._bytes.get(account_id, 0) + size
+
+    def take(self) -> dict[int, int]:
+        """Return everything, to be written, and start anew."""
+        sizes, self._bytes = self._bytes, {}
+        return sizes

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from relay.connection import Connection
+from relay.flow import size_of
 from relay.outcome import Outcome
 from relay.pace import Result
 from relay.services import Services
@@ -36,13 +37,13 @@ class CommitLine:
         item = (connection, request)
         if not self._services.pace.join(request.conversation, device, item):
             raise WireError(Code.UNAVAILABLE, "Too many commits wait there. Try again in a moment.")
-        connection.began(request)
+        connection.began(size_of(request))
         self._run()
 
     def leave(self, device: bytes) -> None:
         """A device is gone, and what it waited with."""
         for connection, request in self._services.pace.leave(device):
-            connection.done(request)
+            connection.done(size_of(request))
         self._run()
 
     def _run(self) -> None:
@@ -66,7 +67,7 @@ class CommitLine:
                 services.asking.settle(conversation)
             services.loop.call_soon(self._run)
 
-        connection.done(request)
+        connection.done(size_of(request))
         try:
             self._submit(connection, request, then)
         except WireError as error:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
+from relay import segments
 from relay.context import Context, Who
 from relay.conversations import new_version, policy_columns
 from relay.effects import Changes
@@ -17,7 +18,7 @@ from relay.headers import Header
 from relay.outcome import Event, Outcome, Stored, ToAccounts, WelcomeStored
 from relay.removals import issue
 from storage.killpoints import reached
-from storage.relay import conversation_rows, log_rows, other_rows
+from storage.relay import conversation_rows, log_rows, other_rows, transaction_rows
 from storage.relay.conversation_rows import Conversation, Membership
 from storage.relay.log_rows import Commit
 from storage.relay.other_rows import Removal
@@ -51,15 +52,10 @@ def store(
     conversation = place.conversation
     seq, arrived_ms = conversation.last_seq + 1, context.now_ms()
     before = conversation_rows.readers(connection, conversation.id)
-    log_rows.insert_entry(
-        connection,
-        conversation_id=conversation.id,
-        seq=seq,
-        device_id=who.device_row,
-        transaction_id=header.data.transaction_id,
-        arrived_ms=arrived_ms,
-        message=request.message,
-    )
+    entry = Entry(seq, arrived_ms, request.message)
+    number = header.data.transaction_id
+    segments.write(connection, conversation.id, [entry], [(who.account_id, who.device_row, number)])
+    transaction_rows.insert(connection, [(who.device_row, number, conversation.id, seq)])
     reached("relay_commit_entry")
     commit_id = _insert_commit(connection, who, request, seq=seq, place=place, facts=facts)
     reached("relay_commit_row")
@@ -69,7 +65,6 @@ def store(
     reached("relay_commit_members")
     _change_conversation(connection, context, conversation, seq=seq, facts=facts)
     reached("relay_commit_head")
-    entry = Entry(seq, arrived_ms, request.message)
     readers = tuple(dict.fromkeys((*before, who.device)))
     events: list[Event] = [Stored(conversation.conversation, (entry,), readers, who.device)]
     if request.commit is not None and request.commit.welcome is not None:

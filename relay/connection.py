@@ -14,7 +14,7 @@ from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport
 
 from relay.arrival import Arrival
 from relay.context import Proof
-from relay.flow import Flow, size_of
+from relay.flow import Flow
 from relay.handshake import State
 from relay.outlet import Outlet, Turn
 from relay.throttle import Bucket
@@ -150,9 +150,8 @@ class Connection(WSListener):
         """Close after what was written; cut the line if the peer does not take it in time."""
         self._close(WSCloseCode.OK)
 
-    def began(self, request: object) -> None:
-        """A request is being worked on; with too many of them, nothing more is read."""
-        size = size_of(request)
+    def began(self, size: int) -> None:
+        """A request of some bytes is being worked on; with too many, nothing more is read."""
         self.in_flight += 1
         self.in_flight_bytes += size
         own_bytes = self.in_flight_bytes
@@ -162,13 +161,14 @@ class Connection(WSListener):
             self.is_paused = True
             self._transport.underlying_transport.pause_reading()
 
-    def done(self, request: object) -> None:
-        """A request was worked on."""
-        size = size_of(request)
-        self.in_flight -= 1
+    def done(self, size: int, *, count: int = 1) -> None:
+        """Requests of some bytes in all were worked on."""
+        self.in_flight -= count
         self.in_flight_bytes -= size
-        own_bytes = self.in_flight_bytes
-        if self._flow.done(self.in_flight, size=size, own_bytes=own_bytes) and self.is_paused:
+        is_free = self._flow.done(
+            self.in_flight, count=count, size=size, own_bytes=self.in_flight_bytes
+        )
+        if is_free and self.is_paused:
             self.is_paused = False
             self._loop.call_soon(self._read_on)
 

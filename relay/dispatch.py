@@ -21,8 +21,10 @@ from relay.commit_line import CommitLine
 from relay.connection import Connection
 from relay.context import Who
 from relay.entrance import Entrance
+from relay.flow import size_of
 from relay.gate import REQUESTS
 from relay.handshake import State, answer_hello, step
+from relay.lane import Lane
 from relay.outcome import Outcome
 from relay.routes import ROUTES, Thread
 from relay.services import Services
@@ -47,6 +49,7 @@ class Dispatcher:
         self._services = services
         self._entrance = Entrance(services, self.logged_in, self.fail)
         self._commits = CommitLine(services, self._submit)
+        self._lane = Lane(services, refuse=self._refused, alone=self._alone)
 
     def receive(self, connection: Connection, payload: memoryview) -> None:
         """Take one message."""
@@ -159,10 +162,12 @@ class Dispatcher:
         reply = self._answer_from_memory(connection, request)
         if reply is not None:
             connection.outlet.reply(reply)
-        elif type(request) is Append and request.commit is not None:
-            self._commits.join(connection, request)
-        else:
+        elif type(request) is not Append:
             self._submit(connection, request, None)
+        elif request.commit is None:
+            self._lane.take(connection, request)
+        else:
+            self._commits.join(connection, request)
 
     def _answer_from_memory(self, connection: Connection, request: Any) -> Reply | None:
         services = self._services
@@ -182,19 +187,20 @@ class Dispatcher:
         services = self._services
         route = ROUTES[type(request)]
         operation, context, who = route.operation, services.context, connection.session.who
+        size = size_of(request)
 
         def run(database: Database) -> Outcome:
             return operation(database, context, who, request)
 
         def finish(result: Outcome | Exception) -> None:
-            connection.done(request)
+            connection.done(size)
             if then is not None:
                 then(result)
             self._answer(connection, request, result)
 
         worker = services.writer if route.thread is Thread.WRITER else services.reader
         worker.submit(run, finish)
-        connection.began(request)
+        connection.began(size)
 
     def _answer(self, connection: Connection, request: Any, result: Outcome | Exception) -> None:
         services = self._services
@@ -204,12 +210,22 @@ class Dispatcher:
             if type(result.reply) is Accepted:
                 services.metrics.entries += 1
             services.bus.tell(result, connection.outlet)
-        except WireError as error:
-            if error.__cause__ is not None:
-                logs.failure(_log, "database", error.__cause__, connection=connection.number)
-            self.fail(connection, request.rid, error)
         except Exception as error:  # noqa: BLE001  a connection's outermost loop
+            self._refused(connection, request, error)
+
+    def _refused(self, connection: Connection, request: Any, error: Exception) -> None:
+        if not isinstance(error, WireError):
             self._fault(connection, request, error)
+            return
+        if error.__cause__ is not None:
+            logs.failure(_log, "database", error.__cause__, connection=connection.number)
+        self.fail(connection, request.rid, error)
+
+    def _alone(self, connection: Connection, request: Append) -> None:
+        try:
+            self._submit(connection, request, None)
+        except WireError as error:
+            self.fail(connection, request.rid, error)
 
     def _mark_seen(self, who: Who) -> None:
         context = self._services.context

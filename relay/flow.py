@@ -49,9 +49,9 @@ class Flow:
             return False
         return own < MOST and (self.in_flight < MANY or own < self._share())
 
-    def done(self, own: int, *, size: int = 0, own_bytes: int = 0) -> bool:
-        """One less, of a connection that has `own` left: whether it may be read again."""
-        self.in_flight -= 1
+    def done(self, own: int, *, count: int = 1, size: int = 0, own_bytes: int = 0) -> bool:
+        """So many less, of a connection that has `own` left: whether it may be read again."""
+        self.in_flight -= count
         self.size_bytes -= size
         if own_bytes > min(MOST_BYTES, MANY_BYTES // max(1, self.sessions)) // 2:
             return False

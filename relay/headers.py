@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, auto
 from hashlib import sha256
+from struct import Struct
 from typing import Final
 
 from crypto.errors import PeerError
@@ -26,10 +27,12 @@ from crypto.mls.proposals import ExternalInit, PreSharedKey, Remove
 from crypto.mls.psk import ExternalPskId
 from wire.entry import EntryData, decode_entry_data
 from wire.errors import Code, WireError
-from wire.limits import MAX_MESSAGE_BYTES
+from wire.limits import ID_BYTES, MAX_MESSAGE_BYTES
 
 # An ExternalInit (in the hybrid suite 1125 bytes), a Remove and a PSK, and as much again.
 MAX_OPEN_PROPOSALS_BYTES: Final = 2400
+_PLAIN: Final = Struct(f">IB{ID_BYTES}sQBB")  # up to the authenticated_data; section 6.3.1
+_PRIVATE: Final = (MLS10 << 16) | WireFormat.PRIVATE_MESSAGE
 MAX_EPOCH: Final = (1 << 62) - 1  # MLS counts in 64 bits, databases in 63
 
 
@@ -79,6 +82,43 @@ def read_header(message: bytes, conversation: bytes) -> Header:
         raise _refused("No group has come to that epoch.")
     _check_shape(header, message)
     return header
+
+
+def read_message_data(message: bytes, conversation: bytes) -> EntryData:
+    """Return what an application message says of itself; raise WireError as read_header() does.
+
+    For every message: the plain form is read in one step, whatever else there is by read_header().
+    """
+    data = _plain_data(message, conversation)
+    if data is not None:
+        return data
+    header = read_header(message, conversation)
+    if header.kind is not EntryKind.MESSAGE:
+        raise _refused("A commit brings a GroupInfo and the tree's new nodes.")
+    return header.data
+
+
+def _plain_data(message: bytes, conversation: bytes) -> EntryData | None:
+    """Section 6.3: an application message with lengths as Sotto's have them, else None."""
+    size = len(message)
+    if not _PLAIN.size + 96 <= size <= MAX_MESSAGE_BYTES:
+        return None
+    start, id_size, group_id, epoch, content_type, data_size = _PLAIN.unpack_from(message)
+    if start != _PRIVATE or id_size != ID_BYTES or content_type != ContentType.APPLICATION:
+        return None
+    # One byte gives a length below 64 (section 2.1.2): no more than the 96 bytes that are there.
+    if group_id != conversation or epoch > MAX_EPOCH or data_size >= 64:
+        return None
+    sender_at = _PLAIN.size + data_size
+    sender_size = message[sender_at]
+    ciphertext_at = sender_at + 1 + sender_size
+    if sender_size >= 64 or ciphertext_at + 2 > size:
+        return None
+    length = int.from_bytes(message[ciphertext_at : ciphertext_at + 2])
+    if not 0x4040 <= length < 0x8000 or ciphertext_at + 2 + (length - 0x4000) != size:
+        return None
+    data = decode_entry_data(message[_PLAIN.size : sender_at])
+    return None if data.effects else data
 
 
 def _check_shape(header: Header, message: bytes) -> None:

@@ -9,15 +9,16 @@ from collections.abc import Mapping, Sequence
 
 from sqlalchemy import Connection
 
+from relay import segments
 from relay.context import Context, Who
 from relay.outcome import Outcome
 from relay.rights import no_such_room, not_a_member
-from storage.relay import account_rows, conversation_rows, log_rows, other_rows
+from storage.relay import account_rows, conversation_rows, log_rows, other_rows, segment_rows
 from storage.relay.account_rows import Account
 from storage.relay.conversation_rows import Conversation, Membership
 from wire.limits import MAX_FETCH_BYTES
 from wire.policy import Kind
-from wire.replies import Entry, Fetched, Head, HeadList, InboxEntry, InboxFound, Ok
+from wire.replies import Fetched, Head, HeadList, InboxEntry, InboxFound, Ok
 from wire.requests import AckInbox, Fetch, GetInbox, Heads
 
 HEADS_PER_PAGE = 100
@@ -51,7 +52,7 @@ def fetch(connection: Connection, _context: Context, who: Who, request: Fetch) -
         raise not_a_member(stays)
     first, last = readable(stays, found.last_seq)
     after = max(request.after, first - 1)
-    entries = log_rows.entries_between(
+    entries = segments.read(
         connection,
         found.id,
         after=after,
@@ -59,10 +60,9 @@ def fetch(connection: Connection, _context: Context, who: Who, request: Fetch) -
         limit=request.limit,
         budget_bytes=MAX_FETCH_BYTES,
     )
-    kept = log_rows.first_kept(connection, found.id)
+    kept = segment_rows.first_kept(connection, found.id)
     first_kept = max(first, found.last_seq + 1 if kept is None else kept)
-    shown = tuple(Entry(each.seq, each.arrived_ms, each.message) for each in entries)
-    return Outcome(Fetched(request.rid, shown, min(first_kept, last + 1), last))
+    return Outcome(Fetched(request.rid, entries, min(first_kept, last + 1), last))
 
 
 def heads(connection: Connection, context: Context, who: Who, request: Heads) -> Outcome:

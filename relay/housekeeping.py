@@ -15,11 +15,13 @@ from relay.context import Context
 from relay.history import write_cursors
 from relay.outcome import Outcome
 from relay.retention import delete_expired, delete_old, remove_idle, unreachable_nodes
+from relay.usage import write_usage
 from relay.verdicts import settle
 from relay.worker import Worker
 from storage.relay import retention_rows
 from storage.relay.checkpoint import checkpoint, wal_size_bytes
 from storage.relay.database import Database
+from storage.relay.vacuum import give_back_pages
 from wire.errors import WireError
 
 TURN_S: Final = 1.0
@@ -64,7 +66,7 @@ class Housekeeping:
         if self._thread.is_alive():
             self._thread.join(timeout_s)
         try:
-            self._writer.call(lambda connection: write_cursors(connection, self._context))
+            self._writer.call(self._write_remembered)
         except WireError as error:
             self._failed(error)
 
@@ -73,6 +75,7 @@ class Housekeeping:
         self._submit(self._small)
         self._writer.call(self._retention)
         self._sweep()
+        self._writer.call(give_back_pages)
         if number % SLOW_TURNS == 0:
             self._submit(lambda connection: remove_idle(connection, self._context))
             self._submit(lambda connection: delete_expired(connection, self._context))
@@ -97,8 +100,12 @@ class Housekeeping:
 
         self._writer.submit(job, finish)
 
-    def _small(self, connection: Connection) -> Outcome:
+    def _write_remembered(self, connection: Connection) -> None:
         write_cursors(connection, self._context)
+        write_usage(connection, self._context)
+
+    def _small(self, connection: Connection) -> Outcome:
+        self._write_remembered(connection)
         return settle(connection, self._context)
 
     def _retention(self, connection: Connection) -> None:

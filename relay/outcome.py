@@ -8,8 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from wire.errors import WireError
 from wire.pushes import Ended, Push
-from wire.replies import Entry, InboxEntry, Reply
+from wire.replies import Conflict, Entry, InboxEntry, Reply
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,27 @@ class Stored:
     entries: tuple[Entry, ...]
     readers: tuple[bytes, ...]
     sender: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """New messages of one conversation's log, in order, that several devices sent.
+
+    `askers`: for each entry, which of the batch's requests it was.
+    """
+
+    conversation: bytes
+    entries: tuple[Entry, ...]
+    askers: tuple[int, ...]
+    readers: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What became of many messages: for each a Seq, a Conflict, or why it was refused."""
+
+    answers: tuple[int | Conflict | WireError, ...]
+    said: tuple[Said, ...]
 
 
 @dataclass(frozen=True, slots=True)

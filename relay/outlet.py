@@ -6,7 +6,7 @@ catches up from its cursor. Everything queued in one turn of the loop leaves in 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
 from relay.frames import pack
@@ -59,11 +59,15 @@ class Outlet:
     def reply(self, reply: Reply) -> None:
         """Queue an answer; Accepted ones that follow each other become one frame."""
         if type(reply) is Accepted:
-            if not self._chunks and not self._accepts:
-                self._turn.add(self)
-            self._accepts += reply.answers
+            self.accept(reply.answers)
         else:
             self.send(pack(reply))
+
+    def accept(self, answers: Sequence[tuple[int, int]]) -> None:
+        """Queue (rid, seq) of appended entries."""
+        if not self._chunks and not self._accepts:
+            self._turn.add(self)
+        self._accepts += answers
 
     def end(self, ended: Ended) -> None:
         """Queue the last frame; nothing is taken after it."""

@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 
 from crypto.mls.external_proposal import external_remove
 from crypto.mls.suite import suite_by_number
+from relay import segments
 from relay.context import Context
 from relay.conversations import new_version
 from relay.outcome import AskCommit, Event, Stored, ToDevices
@@ -121,16 +122,11 @@ def _append_removes(
             continue
         seq, arrived_ms = conversation.last_seq + len(entries) + 1, context.now_ms()
         message = _remove(context, conversation, member, removal.request)
-        log_rows.insert_entry(
-            connection,
-            conversation_id=conversation.id,
-            seq=seq,
-            arrived_ms=arrived_ms,
-            message=message,
-        )
         kept = ",".join([*issued_on, here][-COMMITS_REMEMBERED:])
         other_rows.update_removals(connection, [removal.id], issued_on=kept)
         entries.append(Entry(seq, arrived_ms, message))
+    if entries:
+        segments.write(connection, conversation.id, entries, [segments.BY_RELAY] * len(entries))
     return tuple(entries)
 
 

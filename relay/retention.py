@@ -5,17 +5,28 @@ Never the newest commit, its GroupInfo or its tree; and never much in one transa
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sqlalchemy import Connection
 
 from crypto.errors import PeerError
 from crypto.mls.tree_object import object_children
+from relay import segments
 from relay.context import Context
 from relay.outcome import Outcome
 from relay.removals import remove_stays
-from storage.relay import account_rows, conversation_rows, log_rows, other_rows, retention_rows
+from storage.relay import (
+    account_rows,
+    conversation_rows,
+    log_rows,
+    other_rows,
+    retention_rows,
+    segment_rows,
+    transaction_rows,
+)
 from wire.policy import Kind
 
-ENTRIES_PER_SLICE = 500
+SEGMENTS_PER_SLICE = 64  # of at most a thousand entries each, mostly of one
 COMMITS_PER_SLICE = 100
 LEAVES_PER_SLICE = 20
 
@@ -24,11 +35,9 @@ def delete_old(connection: Connection, context: Context, row: int) -> int:
     """Delete a slice of what a conversation needs no more; return how many commits it was."""
     conversation = conversation_rows.find_row(connection, row, lock=True)
     old_ms = context.now_ms() - context.limits.retention_s * 1000
-    upto = _needed_by_nobody(connection, row, old_ms, conversation.last_seq)
-    first = retention_rows.first_seq(connection, row)
-    if first is not None and first <= upto:
-        last = min(upto, first + ENTRIES_PER_SLICE - 1)
-        _give_back(connection, retention_rows.delete_entries(connection, row, last))
+    oldest = segment_rows.oldest(connection, row, SEGMENTS_PER_SLICE)
+    upto = _needed_by_nobody(connection, row, old_ms, conversation.last_seq, oldest)
+    _delete_segments(connection, row, [first for first, last, _ in oldest if last <= upto])
     base = retention_rows.base_commit(connection, row, min(upto, conversation.commit_seq))
     if base is None:
         return 0
@@ -37,12 +46,35 @@ def delete_old(connection: Connection, context: Context, row: int) -> int:
     return count
 
 
-def _needed_by_nobody(connection: Connection, row: int, old_ms: int, last_seq: int) -> int:
-    aged = retention_rows.newest_before(connection, row, old_ms, ENTRIES_PER_SLICE)
+def _needed_by_nobody(
+    connection: Connection,
+    row: int,
+    old_ms: int,
+    last_seq: int,
+    oldest: Sequence[tuple[int, int, int]],
+) -> int:
+    # Nothing says where in a long log the old ones end: what is beyond the slice is for next time.
+    aged = max((last for _, last, arrived_ms in oldest if arrived_ms < old_ms), default=0)
     acknowledged = retention_rows.acknowledged_by_all(connection, row)
     unread = retention_rows.unread_by_removed(connection, row, old_ms)
     read = last_seq if acknowledged is None else acknowledged
     return max(aged, read if unread is None else min(read, unread))
+
+
+def _delete_segments(connection: Connection, row: int, firsts: Sequence[int]) -> None:
+    if not firsts:
+        return
+    freed: dict[int, int] = {}
+    sent: list[tuple[int, bytes]] = []
+    for size, (account, device, transaction) in segments.contents(
+        segment_rows.those_of(connection, row, firsts)
+    ):
+        if transaction is not None:
+            freed[account] = freed.get(account, 0) + size
+            sent.append((device, transaction))
+    transaction_rows.delete_those(connection, sent)
+    segment_rows.delete_those(connection, row, firsts)
+    _give_back(connection, freed)
 
 
 def _give_back(connection: Connection, freed: dict[int, int]) -> None:

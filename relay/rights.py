@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 
 from relay.context import Context, Who
 from storage.relay import account_rows, conversation_rows, other_rows
-from storage.relay.account_rows import FOR_GOOD, Account, Device
+from storage.relay.account_rows import FOR_GOOD, Account, Device, Standing, lasts
 from storage.relay.conversation_rows import Conversation, Membership
 from wire.entry import Id
 from wire.errors import Code, WireError
@@ -75,20 +75,12 @@ def check_may_see(connection: Connection, conversation: Conversation, who: Who) 
     check_may_join(connection, conversation, account_rows.account_by_id(connection, who.account_id))
 
 
-def check_may_speak(
-    connection: Connection, context: Context, conversation: Conversation, account: Account
-) -> None:
-    """Raise WireError(muted or banned) when messages of the account are not taken here."""
-    now_ms = context.now_ms()
-    if account.is_muted(now_ms):
-        until = until_words(account.muted_until_ms)
-        text = f"You are muted {until}. Nothing was sent."
-        raise WireError(Code.MUTED, text, until_ms=account.muted_until_ms)
-    if conversation.kind != Kind.DIRECT:
-        return
-    peer = account_rows.banned_peer(connection, conversation.id, account.id, now_ms)
-    if peer is not None:
-        raise peer_banned(peer)
+def check_not_muted(standing: Standing, now_ms: int) -> None:
+    """Raise WireError(muted) when messages of the account are not taken anywhere."""
+    until_ms = standing.muted_until_ms
+    if lasts(until_ms, now_ms):
+        text = f"You are muted {until_words(until_ms)}. Nothing was sent."
+        raise WireError(Code.MUTED, text, until_ms=until_ms)
 
 
 def check_not_revoked(device: Device) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection
 
+from relay import segments
 from relay.context import Context, Who
 from relay.conversations import new_version, policy_columns
 from relay.group_facts import stored_policy
@@ -194,7 +195,7 @@ def _removed_beside(
     """Return where commits that stand beside an undone one removed leaves: (leaf, key) -> Seq."""
     found: dict[tuple[int, bytes], int] = {}
     for each in log_rows.commits_from(connection, conversation.id, commit.parent_seq + 1):
-        message = log_rows.message_at(connection, conversation.id, each.seq)
+        message = segments.message_at(connection, conversation.id, each.seq)
         if message is None:  # deleted with time
             continue
         for effect in read_header(message, conversation.conversation).data.effects:

@@ -15,8 +15,8 @@ from typing import Any, Generic, TypeAlias, TypeVar
 from sqlalchemy import Connection
 
 from relay import logs, usage
-from storage.relay.database import Collision, Database
-from storage.relay.errors import Unavailable
+from storage.relay.database import Database
+from storage.relay.errors import Collision, Unavailable
 from wire.errors import Code, WireError
 
 R = TypeVar("R")
@@ -144,7 +144,9 @@ def run_batch(
         with transaction() as connection:
             usage.forget(connection)
             results = [_run(job, connection) for job in jobs]
-            usage.settle(connection)
+            stored = usage.settle(connection)
+        if stored is not None:
+            stored.keep()
         return results
     except Unavailable as failure:
         return [_unavailable(failure)] * len(jobs)
@@ -168,7 +170,9 @@ def _run_alone(transaction: Transaction, job: Callable[[Connection], Any]) -> An
             with transaction() as connection:
                 usage.forget(connection)
                 result = _run(job, connection)
-                usage.settle(connection)
+                stored = usage.settle(connection)
+            if stored is not None:
+                stored.keep()
             return result
         except Collision as lost:
             failure = lost

@@ -5,13 +5,13 @@ Never decides who may do what, and never sees a password.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, insert, or_, select, update
 
-from storage.relay.prepared import Prepared
+from storage.relay.prepared import MANY, Prepared, PreparedMany
 from storage.relay.rows import chunks, columns_of, inserted_id, many, one
 from storage.relay.schema import accounts, devices, direct_roots, retired_roots, settings
 
@@ -62,6 +62,19 @@ class Device:
     revoked_ms: int
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What of an account's row counts for each of its messages."""
+
+    id: int
+    muted_until_ms: int
+    stored_bytes: int
+
+
+def _peer(conversation_row: int, *fields: Any) -> tuple[int, Account]:
+    return conversation_row, Account(*fields)
+
+
 def lasts(until_ms: int, now_ms: int) -> bool:
     """Whether something with this end is still on: 0 never was, -1 has no end."""
     return until_ms == FOR_GOOD or until_ms > now_ms
@@ -69,17 +82,21 @@ def lasts(until_ms: int, now_ms: int) -> bool:
 
 _account = select(*columns_of(accounts, Account))
 _by_id = Prepared(_account.where(accounts.c.id == bindparam("id")), Account)
+_standing = PreparedMany(
+    select(*columns_of(accounts, Standing)).where(
+        accounts.c.id.in_(bindparam(MANY, expanding=True))
+    ),
+    Standing,
+)
 _banned = or_(
     accounts.c.banned_until_ms == bindparam("for_good"),
     accounts.c.banned_until_ms > bindparam("now_ms"),
 )
-_banned_peer = Prepared(
-    _account.join(direct_roots, direct_roots.c.root == accounts.c.root).where(
-        direct_roots.c.conversation_id == bindparam("conversation_id"),
-        accounts.c.id != bindparam("account_id"),
-        _banned,
-    ),
-    Account,
+_banned_peers = PreparedMany(
+    select(direct_roots.c.conversation_id, *columns_of(accounts, Account))
+    .join_from(direct_roots, accounts, direct_roots.c.root == accounts.c.root)
+    .where(direct_roots.c.conversation_id.in_(bindparam(MANY, expanding=True)), _banned),
+    _peer,
 )
 _by_name = _account.where(accounts.c.name == bindparam("name"))
 _by_email = _account.where(accounts.c.email == bindparam("email"))
@@ -111,17 +128,20 @@ def account_by_root(connection: Connection, root: bytes) -> Account | None:
     return one(connection, _by_root, Account, root=root)
 
 
-def banned_peer(
-    connection: Connection, conversation_row: int, account_id: int, now_ms: int
-) -> Account | None:
-    """The other one of a direct conversation, if a ban of his lasts. For every message there."""
-    values = {
-        "conversation_id": conversation_row,
-        "account_id": account_id,
-        "for_good": FOR_GOOD,
-        "now_ms": now_ms,
-    }
-    return _banned_peer.one(connection, values)
+def standings(connection: Connection, rows: Iterable[int]) -> dict[int, Standing]:
+    """What counts for messages, of accounts by row id. For every message."""
+    return {found.id: found for found in _standing.all(connection, list(rows))}
+
+
+def banned_peers(
+    connection: Connection, conversation_rows: Sequence[int], now_ms: int
+) -> dict[int, list[Account]]:
+    """Of direct conversations (rows), who of the two is banned now. For every message there."""
+    values = {"for_good": FOR_GOOD, "now_ms": now_ms}
+    found: dict[int, list[Account]] = {}
+    for row, account in _banned_peers.all(connection, conversation_rows, values):
+        found.setdefault(row, []).append(account)
+    return found
 
 
 def insert_account(connection: Connection, **values: Any) -> int:

@@ -11,7 +11,8 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, func, insert, or_, select, update
 
-from storage.relay.prepared import Prepared
+from storage.relay.errors import Collision
+from storage.relay.prepared import MANY, Prepared, PreparedMany
 from storage.relay.rows import chunks, columns_of, inserted_id, like_prefix, many, one
 from storage.relay.schema import accounts, conversations, devices, direct_roots, memberships
 
@@ -61,9 +62,13 @@ _conversation = select(*columns_of(conversations, Conversation))
 _matches = conversations.c.conversation == bindparam("id")
 _by_id = Prepared(_conversation.where(_matches), Conversation)
 _by_id_locked = Prepared(_conversation.where(_matches).with_for_update(), Conversation)
+_by_ids = _conversation.where(
+    conversations.c.conversation.in_(bindparam(MANY, expanding=True))
+).order_by(conversations.c.conversation)  # everybody locks them in one order
+_by_ids_locked = PreparedMany(_by_ids.with_for_update(), Conversation)
 _advance: Prepared[None] = Prepared(
     update(conversations)
-    .where(conversations.c.id == bindparam("row"))
+    .where(conversations.c.id == bindparam("row"), conversations.c.last_seq == bindparam("before"))
     .values(last_seq=bindparam("seq"))
 )
 _by_row = _conversation.where(conversations.c.id == bindparam("id"))
@@ -91,6 +96,11 @@ _readers = (
 def find(connection: Connection, conversation: bytes, *, lock: bool = False) -> Conversation | None:
     """The conversation with this id of 16 bytes; locked against other relays if so asked."""
     return (_by_id_locked if lock else _by_id).one(connection, {"id": conversation})
+
+
+def find_locked(connection: Connection, conversations: Iterable[bytes]) -> list[Conversation]:
+    """The conversations with these ids, those that exist; locked against other relays."""
+    return _by_ids_locked.all(connection, sorted(conversations))
 
 
 def find_row(connection: Connection, row: int, *, lock: bool = False) -> Conversation:
@@ -125,9 +135,11 @@ def update_conversation(connection: Connection, row: int, **values: Any) -> None
     connection.execute(update(conversations).where(conversations.c.id == row), values)
 
 
-def advance(connection: Connection, row: int, last_seq: int) -> None:
-    """Move the end of a log."""
-    _advance.run(connection, {"row": row, "seq": last_seq})
+def advance(connection: Connection, moves: Sequence[tuple[int, int, int]]) -> None:
+    """Move the ends of logs: (row, from, to). Raises Collision when one is not there any more."""
+    rows = [{"row": row, "before": before, "seq": seq} for row, before, seq in moves]
+    if rows and _advance.run_each(connection, rows) != len(rows):
+        raise Collision("another relay moved a log's end")
 
 
 def founded_by(connection: Connection, account_id: int) -> int:

@@ -18,7 +18,7 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingErr
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from storage.relay.durability import check_durability
-from storage.relay.errors import Unavailable, UnsafeDatabase
+from storage.relay.errors import Collision, Unavailable, UnsafeDatabase
 
 BUSY_TIMEOUT_MS = 5000  # how long another process (backup, `admin`) may hold SQLite's write lock
 WAL_BOUND_BYTES = 64 << 20  # beyond it the writer itself truncates the WAL
@@ -112,10 +112,6 @@ def is_collision(error: DBAPIError) -> bool:
     return str(getattr(original, "sqlstate", None)) in _COLLISIONS or str(number) in _COLLISIONS
 
 
-class Collision(Exception):
-    """The transaction lost against another one's; nothing of it was stored; repeat it."""
-
-
 class Rejected(Exception):
     """The database took offence at a statement or a value: a fault of ours, not of the database."""
 
@@ -155,6 +151,9 @@ def _engine(url: URL, connections: int) -> Engine:
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
     connection.isolation_level = None  # the driver begins nothing: _begin_sqlite does
+    # Only an empty file takes it: vacuum.py can then give freed pages back in small pieces.
+    if connection.execute("PRAGMA page_count").fetchone() == (0,):
+        connection.execute("PRAGMA auto_vacuum=INCREMENTAL").close()
     for pragma in (
         "journal_mode=WAL",
         "synchronous=FULL",

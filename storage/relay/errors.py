@@ -14,3 +14,7 @@ class UnsafeDatabase(Exception):
 
 class UnknownSchema(Exception):
     """The database was made by a newer Sotto, or by something else."""
+
+
+class Collision(Exception):
+    """The transaction lost against another one's; nothing of it was stored; repeat it."""

@@ -1,4 +1,4 @@
-"""Entries, commits, votes, tree nodes and inboxes, as rows.
+"""Commits, votes, tree nodes and inboxes, as rows.
 
 Never looks inside a message.
 """
@@ -9,20 +9,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
-from storage.relay.prepared import Prepared
 from storage.relay.rows import chunks, columns_of, inserted_id, many, one
-from storage.relay.schema import commits, conversations, devices, entries, inbox, nodes, votes
-
-
-@dataclass(frozen=True, slots=True)
-class StoredEntry:
-    """A row of entries."""
-
-    seq: int
-    arrived_ms: int
-    message: bytes = field(repr=False)
+from storage.relay.schema import commits, conversations, devices, inbox, nodes, votes
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,94 +44,10 @@ class InboxRow:
     welcome: bytes = field(repr=False)
 
 
-def _pair(row: int, seq: int) -> tuple[int, int]:
-    return row, seq
-
-
-_entry = select(*columns_of(entries, StoredEntry))
-_insert_entry: Prepared[None] = Prepared(
-    insert(entries),
-    names=("conversation_id", "seq", "device_id", "transaction_id", "arrived_ms", "message"),
-)
-_of_transaction: Prepared[tuple[int, int]] = Prepared(
-    select(entries.c.conversation_id, entries.c.seq).where(
-        entries.c.device_id == bindparam("device_id"),
-        entries.c.transaction_id == bindparam("transaction_id"),
-    ),
-    _pair,
-)
 _commit = select(*columns_of(commits, Commit))
 _commit_at = _commit.where(
     commits.c.conversation_id == bindparam("conversation_id"), commits.c.seq == bindparam("seq")
 )
-
-
-def insert_entry(
-    connection: Connection,
-    *,
-    conversation_id: int,
-    seq: int,
-    arrived_ms: int,
-    message: bytes,
-    device_id: int | None = None,
-    transaction_id: bytes | None = None,
-) -> None:
-    """Add an entry. IntegrityError for a second one of the same transaction or number."""
-    _insert_entry.run(
-        connection,
-        {
-            "conversation_id": conversation_id,
-            "seq": seq,
-            "device_id": device_id,
-            "transaction_id": transaction_id,
-            "arrived_ms": arrived_ms,
-            "message": message,
-        },
-    )
-
-
-def entry_of_transaction(
-    connection: Connection, device_row: int, transaction_id: bytes
-) -> tuple[int, int] | None:
-    """(conversation row, seq) of what a device stored under a transaction id, or None."""
-    values = {"device_id": device_row, "transaction_id": transaction_id}
-    return _of_transaction.one(connection, values)
-
-
-def entries_between(
-    connection: Connection, row: int, *, after: int, last: int, limit: int, budget_bytes: int
-) -> list[StoredEntry]:
-    """Entries with after < seq <= last in order, until the count or the bytes are used up.
-
-    At least one, if there is one.
-    """
-    query = _entry.where(
-        entries.c.conversation_id == row, entries.c.seq > after, entries.c.seq <= last
-    )
-    found: list[StoredEntry] = []
-    query = query.order_by(entries.c.seq).limit(limit)
-    # Streamed: a long log's blobs are not all brought into memory to be thrown away.
-    with connection.execution_options(yield_per=16).execute(query) as result:
-        for each in result:
-            entry = StoredEntry(*each)
-            budget_bytes -= len(entry.message)
-            if found and budget_bytes < 0:
-                break
-            found.append(entry)
-    return found
-
-
-def message_at(connection: Connection, row: int, seq: int) -> bytes | None:
-    """The message at `seq`, if it is still there."""
-    query = select(entries.c.message)
-    query = query.where(entries.c.conversation_id == row, entries.c.seq == seq)
-    return connection.execute(query).scalar()
-
-
-def first_kept(connection: Connection, row: int) -> int | None:
-    """The smallest number that is still there, or None."""
-    query = select(func.min(entries.c.seq)).where(entries.c.conversation_id == row)
-    return connection.execute(query).scalar()
 
 
 def insert_commit(connection: Connection, **values: Any) -> int:

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, MetaData, Table, inspect, select
 from storage.relay.database import Database
 from storage.relay.errors import UnknownSchema
 
-HEAD = "0003"  # the newest file in migrations/versions
+HEAD = "0004"  # the newest file in migrations/versions
 _FOLDER = Path(__file__).parent / "migrations"
 
 

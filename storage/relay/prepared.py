@@ -5,15 +5,17 @@ Never for anything rare: SQLAlchemy's own way costs four times as much and check
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from sqlalchemy import Boolean, Connection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql import ClauseElement
 
 T = TypeVar("T")
+MANY: Final = "many"  # the parameter that stands for a list, in a PreparedMany
+_LENGTHS: Final = (1, 4, 16, 64, 256)  # of such a list: shorter ones are filled up
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,42 +42,109 @@ class Prepared(Generic[T]):
     def one(self, connection: Connection, values: dict[str, Any]) -> T | None:
         """The only row, as the row type, or None."""
         assert self._row_type is not None
-        compiled, cursor = self._execute(connection, values)
+        compiled = self._compile(connection)
+        cursor = executed(connection, compiled.sql, _ordered(compiled, values))
         try:
             row = cursor.fetchone()
         finally:
             cursor.close()
-        if row is None:
-            return None
-        fields = list(row)
-        for index in compiled.booleans:
-            fields[index] = bool(fields[index])
-        return self._row_type(*fields)
+        return None if row is None else self._row_type(*_fields(compiled, row))
 
     def run(self, connection: Connection, values: dict[str, Any]) -> None:
         """Run it for what it changes."""
-        self._execute(connection, values)[1].close()
+        compiled = self._compile(connection)
+        executed(connection, compiled.sql, _ordered(compiled, values)).close()
 
-    def _execute(self, connection: Connection, values: dict[str, Any]) -> tuple[_Compiled, Any]:
-        compiled = self._compiled.get(connection.dialect.name)
-        if compiled is None:
-            compiled = self._compile(connection)
-        parameters = values if compiled.order is None else [values[name] for name in compiled.order]
-        cursor = connection.connection.cursor()
+    def run_each(self, connection: Connection, rows: Sequence[dict[str, Any]]) -> int:
+        """Run it once for each of some values; return how many rows it met in all."""
+        compiled = self._compile(connection)
+        ordered = [_ordered(compiled, values) for values in rows]
+        cursor = executed(connection, compiled.sql, ordered, is_many=True)
         try:
-            cursor.execute(compiled.sql, parameters)
-        except connection.dialect.loaded_dbapi.Error as error:
+            return int(cursor.rowcount)
+        finally:
             cursor.close()
-            raise DBAPIError.instance(
-                None, None, error, connection.dialect.loaded_dbapi.Error, hide_parameters=True
-            ) from error
-        return compiled, cursor
 
     def _compile(self, connection: Connection) -> _Compiled:
-        made: Any = self._statement.compile(dialect=connection.dialect, column_keys=self._names)
-        order = tuple(made.positiontup) if made.positional else None
-        columns = getattr(self._statement, "selected_columns", ())
-        booleans = [n for n, column in enumerate(columns) if isinstance(column.type, Boolean)]
-        compiled = _Compiled(str(made), order, tuple(booleans))
-        self._compiled[connection.dialect.name] = compiled
+        compiled = self._compiled.get(connection.dialect.name)
+        if compiled is None:
+            made: Any = self._statement.compile(dialect=connection.dialect, column_keys=self._names)
+            order = tuple(made.positiontup) if made.positional else None
+            compiled = _Compiled(str(made), order, _booleans(self._statement))
+            self._compiled[connection.dialect.name] = compiled
         return compiled
+
+
+class PreparedMany(Generic[T]):
+    """A SELECT of the rows that match a list: `column.in_(bindparam(MANY, expanding=True))`."""
+
+    def __init__(self, statement: Any, row_type: Callable[..., T]) -> None:
+        self._statement: Any = statement
+        self._row_type = row_type
+        self._compiled: dict[tuple[str, int], _Compiled] = {}
+
+    def all(
+        self, connection: Connection, wanted: Sequence[Any], values: Mapping[str, Any] | None = None
+    ) -> list[T]:
+        """Every row that matches one of `wanted`, in the statement's order within each statement.
+
+        `values`: the statement's other parameters. Of more than 256 wanted ones several statements
+        are made, in their order.
+        """
+        found: list[T] = []
+        for start in range(0, len(wanted), _LENGTHS[-1]):
+            some = wanted[start : start + _LENGTHS[-1]]
+            length = next(length for length in _LENGTHS if length >= len(some))
+            filled = [*some, *[some[-1]] * (length - len(some))]
+            compiled = self._compile(connection, length, values or {})
+            named = {f"{MANY}_{n}": value for n, value in enumerate(filled, 1)}
+            cursor = executed(
+                connection, compiled.sql, _ordered(compiled, {**named, **(values or {})})
+            )
+            try:
+                rows = cursor.fetchall()
+            finally:
+                cursor.close()
+            found += [self._row_type(*_fields(compiled, row)) for row in rows]
+        return found
+
+    def _compile(self, connection: Connection, length: int, values: Mapping[str, Any]) -> _Compiled:
+        compiled = self._compiled.get((connection.dialect.name, length))
+        if compiled is None:
+            made = self._statement.compile(dialect=connection.dialect)
+            state = made.construct_expanded_state({**values, MANY: [b""] * length})
+            order = None if state.positiontup is None else tuple(state.positiontup)
+            compiled = _Compiled(state.statement, order, _booleans(self._statement))
+            self._compiled[connection.dialect.name, length] = compiled
+        return compiled
+
+
+def executed(connection: Connection, sql: str, parameters: Any, *, is_many: bool = False) -> Any:
+    """Return a cursor of the driver's that has run a statement; errors as SQLAlchemy's."""
+    cursor = connection.connection.cursor()
+    try:
+        (cursor.executemany if is_many else cursor.execute)(sql, parameters)
+    except connection.dialect.loaded_dbapi.Error as error:
+        cursor.close()
+        raise DBAPIError.instance(
+            None, None, error, connection.dialect.loaded_dbapi.Error, hide_parameters=True
+        ) from error
+    return cursor
+
+
+def _booleans(statement: Any) -> tuple[int, ...]:
+    columns = getattr(statement, "selected_columns", ())
+    return tuple(n for n, column in enumerate(columns) if isinstance(column.type, Boolean))
+
+
+def _ordered(compiled: _Compiled, values: Mapping[str, Any]) -> Any:
+    return values if compiled.order is None else [values[name] for name in compiled.order]
+
+
+def _fields(compiled: _Compiled, row: Sequence[Any]) -> Sequence[Any]:
+    if not compiled.booleans:
+        return row
+    fields = list(row)
+    for index in compiled.booleans:
+        fields[index] = bool(fields[index])
+    return fields

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sqlalchemy import Connection, and_, delete, exists, func, or_, select
+from sqlalchemy import Connection, delete, exists, func, or_, select
 
 from storage.relay.rows import chunks
 from storage.relay.schema import (
     commits,
     conversations,
     devices,
-    entries,
     inbox,
     memberships,
     nodes,
@@ -50,42 +49,6 @@ def unread_by_removed(connection: Connection, row: int, since_ms: int) -> int | 
         )
     )
     return connection.execute(query).scalar()
-
-
-def newest_before(connection: Connection, row: int, before_ms: int, limit: int) -> int:
-    """The newest of the `limit` oldest entries that arrived before a time, or 0.
-
-    Never looks further: nothing says where in a long log the old ones end.
-    """
-    oldest = (
-        select(entries.c.seq, entries.c.arrived_ms)
-        .where(entries.c.conversation_id == row)
-        .order_by(entries.c.seq)
-        .limit(limit)
-        .subquery()
-    )
-    query = select(func.max(oldest.c.seq)).where(oldest.c.arrived_ms < before_ms)
-    return int(connection.execute(query).scalar() or 0)
-
-
-def first_seq(connection: Connection, row: int) -> int | None:
-    """The oldest entry that is there, or None."""
-    query = select(func.min(entries.c.seq)).where(entries.c.conversation_id == row)
-    return connection.execute(query).scalar()
-
-
-def delete_entries(connection: Connection, row: int, upto: int) -> dict[int, int]:
-    """Delete entries up to a number; return the bytes freed by account row."""
-    old = and_(entries.c.conversation_id == row, entries.c.seq <= upto)
-    query = (
-        select(devices.c.account_id, func.sum(func.length(entries.c.message)))
-        .select_from(entries.join(devices, devices.c.id == entries.c.device_id))
-        .where(old)
-        .group_by(devices.c.account_id)
-    )
-    freed = {found[0]: int(found[1]) for found in connection.execute(query)}
-    connection.execute(delete(entries).where(old))
-    return freed
 
 
 def base_commit(connection: Connection, row: int, upto: int) -> int | None:

@@ -153,18 +153,30 @@ direct_roots = Table(
     Index(None, "conversation_id"),
 )
 
-entries = Table(
-    "entries",
+# Runs of a log's entries, as they came in together: what Entries and Fetched carry.
+segments = Table(
+    "segments",
     metadata,
     _id(),
     _to("conversation_id", "conversations"),
+    _number("first_seq"),
+    _number("last_seq"),
+    _number("arrived_ms"),  # the last of them
+    Column("entries", blob(), nullable=False),
+    Column("origins", blob(), nullable=False),  # whose each is: relay/segments.py
+    UniqueConstraint("conversation_id", "first_seq"),
+)
+
+# What a device may send again without its being stored twice; a row goes with its entry. The key
+# is the order of the table: of one device, numbers that grow lie side by side.
+transactions = Table(
+    "transactions",
+    metadata,
+    Column("device_id", RowId, primary_key=True, autoincrement=False),
+    Column("transaction_id", key(16), primary_key=True),
+    _number("conversation_id"),
     _number("seq"),
-    _to("device_id", "devices", nullable=True),  # NULL: by the relay
-    Column("transaction_id", key(16), nullable=True),
-    _number("arrived_ms"),
-    Column("message", blob(), nullable=False),
-    UniqueConstraint("conversation_id", "seq"),
-    UniqueConstraint("device_id", "transaction_id"),
+    sqlite_with_rowid=False,
 )
 
 commits = Table(

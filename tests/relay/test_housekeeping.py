@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, func, select
 
-from relay import history, verdicts
+from relay import history, segments, verdicts
 from relay.housekeeping import Housekeeping
 from relay.outcome import AskCommit, Outcome
 from relay.retention import delete_old, remove_idle, unreachable_nodes
 from relay.worker import Worker, writer
-from storage.relay import account_rows, conversation_rows, log_rows, retention_rows
+from storage.relay import account_rows, conversation_rows, retention_rows
 from storage.relay.checkpoint import checkpoint, wal_size_bytes
 from storage.relay.schema import commits, nodes
 from tests.relay.actors import Device, World
@@ -164,7 +164,7 @@ def test_deleting_gives_the_space_back(world: World) -> None:
 
     def used() -> int:
         found = world.run(lambda c: account_rows.account_by_id(c, alice.who.account_id))
-        return int(found.stored_bytes)
+        return int(found.stored_bytes) + world.context.usage.of(found.id)
 
     before = used()
     alice.say(room, bytes(5000))
@@ -280,14 +280,9 @@ def test_a_turn_looks_at_a_slice_of_a_long_log(world: World) -> None:
 
     def fill(connection: Connection, first: int, last: int) -> None:
         for seq in range(first, last):
-            log_rows.insert_entry(
-                connection,
-                conversation_id=row,
-                seq=seq,
-                arrived_ms=world.clock.ms,
-                message=b"x",
-            )
-        conversation_rows.advance(connection, row, last - 1)
+            entry = replies.Entry(seq, world.clock.ms, b"x")
+            segments.write(connection, row, [entry], [segments.BY_RELAY])
+        conversation_rows.advance(connection, [(row, first - 1, last - 1)])
 
     world.run(lambda c: fill(c, 2, 1000))
     world.run(turn)

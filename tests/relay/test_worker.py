@@ -12,8 +12,7 @@ from sqlalchemy import Connection, insert, select
 
 from relay.worker import Worker, reader, run_batch, writer
 from storage.relay import account_rows
-from storage.relay.database import Collision
-from storage.relay.errors import Unavailable
+from storage.relay.errors import Collision, Unavailable
 from storage.relay.schema import settings
 from tests.relay.actors import World
 from wire.errors import Code, WireError

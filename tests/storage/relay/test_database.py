@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from storage.relay.database import Collision, Database, open_database, parse_url
+from storage.relay.database import Database, open_database, parse_url
 from storage.relay.durability import check_durability, read_setting, wanted_settings
-from storage.relay.errors import Unavailable, UnsafeDatabase
+from storage.relay.errors import Collision, Unavailable, UnsafeDatabase
 from tests.relay.databases import DATABASES, empty_database
 
 

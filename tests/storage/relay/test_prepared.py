@@ -8,8 +8,7 @@ from typing import NamedTuple
 import pytest
 from sqlalchemy import bindparam, insert, select
 
-from storage.relay.database import Collision
-from storage.relay.errors import Unavailable
+from storage.relay.errors import Collision, Unavailable
 from storage.relay.prepared import Prepared
 from storage.relay.schema import accounts, settings
 from tests.relay.actors import World
