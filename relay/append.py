@@ -10,12 +10,12 @@ from sqlalchemy import Connection
 from relay.commits import append_commit
 from relay.context import Context, Who
 from relay.headers import EntryKind, read_header
-from relay.messages import Asked, append_messages
+from relay.messages import Parcel, append_messages
 from relay.outcome import Outcome, Stored
 from relay.rights import open_conversation
 from storage.relay import conversation_rows, transaction_rows
 from wire.errors import Code, WireError
-from wire.replies import Accepted
+from wire.replies import Accepted, Conflict
 from wire.requests import Append
 
 
@@ -46,13 +46,13 @@ def _answer_again(connection: Connection, request: Append, row: int, seq: int) -
 
 
 def _append_message(connection: Connection, context: Context, who: Who, request: Append) -> Outcome:
-    batch = append_messages(connection, context, [Asked(who, request)])
-    (answer,) = batch.answers
-    if isinstance(answer, WireError):
-        raise answer
-    if not isinstance(answer, int):
-        return Outcome(answer)
-    stored = tuple(
-        Stored(said.conversation, said.entries, said.readers, who.device) for said in batch.said
-    )
-    return Outcome(Accepted(((request.rid, answer),)), stored)
+    batch = append_messages(connection, context, [Parcel(who, [request])])
+    for _place, _request, answer in batch.answered:
+        if isinstance(answer, WireError):
+            raise answer
+        if isinstance(answer, Conflict):
+            return Outcome(answer)
+        return Outcome(Accepted(((request.rid, answer),)))
+    ((conversation, (run,), readers),) = batch.said
+    stored = Stored(conversation, tuple(run.entries), readers, who.device)
+    return Outcome(Accepted(tuple(run.answers)), (stored,))

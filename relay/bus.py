@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import singledispatchmethod
+from itertools import chain
 
 from relay import outcome
 from relay.context import Who
@@ -108,28 +109,31 @@ class Bus:
         """Tell everybody."""
         self._send(self._by_device.values(), push)
 
-    def tell_said(self, said: outcome.Said, asked: Sequence[tuple[Outlet, int]]) -> None:
+    def tell_said(self, said: outcome.Said, askers: Sequence[Outlet]) -> None:
         """Tell new messages: their senders that they are stored, all others what they are.
 
-        `asked`: the outlet and rid of each request that `said` may name.
+        `askers`: the outlet of each place in the batch.
         """
         _durable()
-        runs = _runs(said, asked)
-        senders = {run.outlet for run in runs}
-        whole = b""
+        frames = [_frames(said.conversation, run.entries) for run in said.runs]
+        places: dict[Outlet, list[int]] = {}
+        for index, run in enumerate(said.runs):
+            places.setdefault(askers[run.place], []).append(index)
+        whole = b"".join(chain.from_iterable(frames))  # the same bytes for all who sent nothing
+        by_device = self._by_device
         for device in said.readers:
-            session = self._by_device.get(device)
-            if session is None or session.outlet in senders:
-                continue
-            if not whole:  # the same bytes for all who sent none of it
-                whole = b"".join(run.frame(said.conversation) for run in runs)
-            session.outlet.send(whole)
-        for outlet in senders:
-            for run in runs:
-                if run.outlet is outlet:
-                    outlet.accept(run.answers)
-                else:
-                    outlet.send(run.frame(said.conversation))
+            session = by_device.get(device)
+            if session is not None and session.outlet not in places:
+                session.outlet.send(whole)
+        for outlet, own in places.items():
+            start = 0
+            for index in own:
+                for others in frames[start:index]:
+                    outlet.send_all(others)
+                outlet.accept(said.runs[index].answers)
+                start = index + 1
+            for others in frames[start:]:
+                outlet.send_all(others)
 
     @singledispatchmethod
     def _tell(self, event: object) -> None:
@@ -144,7 +148,7 @@ class Bus:
             if session is None or device == event.sender:
                 continue
             if not frames:
-                frames = [pack(Entries(event.conversation, some)) for some in _fitting(event)]
+                frames = _frames(event.conversation, event.entries)
             for data in frames:
                 session.outlet.send(data)
 
@@ -207,45 +211,18 @@ def _durable() -> None:
     reached("relay_durable")
 
 
-@dataclass(slots=True)
-class _Run:
-    """Messages of one sender that follow each other."""
-
-    outlet: Outlet
-    answers: list[tuple[int, int]]
-    entries: list[Entry]
-    size: int = 0
-    packed: bytes = b""
-
-    def frame(self, conversation: bytes) -> bytes:
-        """Return what others are sent."""
-        if not self.packed:
-            self.packed = pack(Entries(conversation, tuple(self.entries)))
-        return self.packed
+def _frames(conversation: bytes, entries: Sequence[Entry]) -> list[bytes]:
+    return [pack(Entries(conversation, some)) for some in _fitting(entries)]
 
 
-def _runs(said: outcome.Said, asked: Sequence[tuple[Outlet, int]]) -> list[_Run]:
-    """Return the messages by sender, in the log's order, each run of a size that fits a frame."""
-    runs: list[_Run] = []
-    run: _Run | None = None
-    for entry, place in zip(said.entries, said.askers, strict=True):
-        outlet, rid = asked[place]
-        if run is None or run.outlet is not outlet or run.size > MAX_FETCH_BYTES:
-            run = _Run(outlet, [], [])
-            runs.append(run)
-        run.answers.append((rid, entry.seq))
-        run.entries.append(entry)
-        run.size += len(entry.message)
-    return runs
-
-
-def _fitting(event: outcome.Stored) -> list[tuple[Entry, ...]]:
+def _fitting(entries: Sequence[Entry]) -> list[tuple[Entry, ...]]:
     """Return the entries in runs that fit a frame each: hundreds of Removes do not fit one."""
-    if len(event.entries) == 1:
-        return [event.entries]
+    size = sum([len(entry.message) for entry in entries])
+    if size <= MAX_FETCH_BYTES or len(entries) == 1:
+        return [tuple(entries)]
     runs: list[list[Entry]] = [[]]
     size = 0
-    for entry in event.entries:
+    for entry in entries:
         size += len(entry.message)
         if runs[-1] and size > MAX_FETCH_BYTES:
             runs.append([])

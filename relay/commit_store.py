@@ -54,7 +54,9 @@ def store(
     before = conversation_rows.readers(connection, conversation.id)
     entry = Entry(seq, arrived_ms, request.message)
     number = header.data.transaction_id
-    segments.write(connection, conversation.id, [entry], [(who.account_id, who.device_row, number)])
+    segments.write(
+        connection, conversation.id, [entry], [(who.account_id, who.device_row, [number])]
+    )
     transaction_rows.insert(connection, [(who.device_row, number, conversation.id, seq)])
     reached("relay_commit_entry")
     commit_id = _insert_commit(connection, who, request, seq=seq, place=place, facts=facts)

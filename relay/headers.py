@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from hashlib import sha256
 from struct import Struct
-from typing import Final
+from typing import Final, NamedTuple
 
 from crypto.errors import PeerError
 from crypto.mls.codec import Reader, decode_all
@@ -32,6 +32,7 @@ from wire.limits import ID_BYTES, MAX_MESSAGE_BYTES
 # An ExternalInit (in the hybrid suite 1125 bytes), a Remove and a PSK, and as much again.
 MAX_OPEN_PROPOSALS_BYTES: Final = 2400
 _PLAIN: Final = Struct(f">IB{ID_BYTES}sQBB")  # up to the authenticated_data; section 6.3.1
+_ID: Final = bytes((0xC4, ID_BYTES))  # msgpack: so many bytes follow
 _PRIVATE: Final = (MLS10 << 16) | WireFormat.PRIVATE_MESSAGE
 MAX_EPOCH: Final = (1 << 62) - 1  # MLS counts in 64 bits, databases in 63
 
@@ -84,18 +85,18 @@ def read_header(message: bytes, conversation: bytes) -> Header:
     return header
 
 
-def read_message_data(message: bytes, conversation: bytes) -> EntryData:
-    """Return what an application message says of itself; raise WireError as read_header() does.
+def read_message(message: bytes, conversation: bytes) -> tuple[EntryData, PlainForm | None]:
+    """Return what an application message says of itself, and its form if that is the plain one.
 
-    For every message: the plain form is read in one step, whatever else there is by read_header().
+    Raises WireError as read_header() does, which reads whatever is not in the plain form.
     """
     data = _plain_data(message, conversation)
     if data is not None:
-        return data
+        return data, _form_of(message, conversation, data)
     header = read_header(message, conversation)
     if header.kind is not EntryKind.MESSAGE:
         raise _refused("A commit brings a GroupInfo and the tree's new nodes.")
-    return header.data
+    return header.data, None
 
 
 def _plain_data(message: bytes, conversation: bytes) -> EntryData | None:
@@ -111,14 +112,54 @@ def _plain_data(message: bytes, conversation: bytes) -> EntryData | None:
         return None
     sender_at = _PLAIN.size + data_size
     sender_size = message[sender_at]
-    ciphertext_at = sender_at + 1 + sender_size
-    if sender_size >= 64 or ciphertext_at + 2 > size:
-        return None
-    length = int.from_bytes(message[ciphertext_at : ciphertext_at + 2])
-    if not 0x4040 <= length < 0x8000 or ciphertext_at + 2 + (length - 0x4000) != size:
+    if sender_size >= 64 or not _ends_with_vector(message, sender_at + 1 + sender_size):
         return None
     data = decode_entry_data(message[_PLAIN.size : sender_at])
     return None if data.effects else data
+
+
+def _ends_with_vector(message: bytes, at: int) -> bool:
+    """Whether from there on lies one vector of 64 bytes or more whose length has two bytes."""
+    size = len(message) - at - 2
+    return 64 <= size < 0x4000 and (message[at] << 8 | message[at + 1]) == 0x4000 + size
+
+
+class PlainForm(NamedTuple):
+    """How a message begins that differs from another in transaction id and content alone."""
+
+    conversation: bytes
+    head: bytes
+    id_at: int
+    id_end: int
+    tail: bytes  # from the id's end to where the ciphertext's sender data begin
+    tail_end: int
+    vector_at: int
+
+    def fits(self, message: bytes) -> bool:
+        """Whether a message has this form: then it says of itself what the other one did."""
+        return (
+            message.startswith(self.head)
+            and message[self.id_end : self.tail_end] == self.tail
+            and _ends_with_vector(message, self.vector_at)
+            and len(message) <= MAX_MESSAGE_BYTES
+        )
+
+
+def _form_of(message: bytes, conversation: bytes, data: EntryData) -> PlainForm:
+    sender_at = _PLAIN.size + message[_PLAIN.size - 1]
+    # As msgpack has it, with its length; nothing but the id fits between the last such place and
+    # the end of the data.
+    id_at = 2 + message.rindex(_ID + data.transaction_id, _PLAIN.size, sender_at)
+    id_end, tail_end = id_at + ID_BYTES, sender_at + 1
+    return PlainForm(
+        conversation,
+        message[:id_at],
+        id_at,
+        id_end,
+        message[id_end:tail_end],
+        tail_end,
+        tail_end + message[sender_at],
+    )
 
 
 def _check_shape(header: Header, message: bytes) -> None:

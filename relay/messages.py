@@ -1,128 +1,155 @@
 """Appending messages to logs: of many devices to many conversations, in one transaction.
 
 Never a commit: commits.py takes those one by one. What is wrong with one message concerns no other.
+What can be done for a run of one device's messages is not done for each.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple, TypeAlias
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import repeat
+from typing import NamedTuple
 
-import msgspec
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
 from relay.caches import Readers
 from relay.context import Context, Who
-from relay.headers import read_message_data
-from relay.outcome import Batch, Said
+from relay.outcome import Answered, Batch, Said, SaidRun
 from relay.rights import check_not_muted, no_such_room, not_a_member, peer_banned
-from relay.segments import Origin, segments_of
+from relay.runs import Run, read_runs
+from relay.segments import Origins, segments_of
 from relay.usage import charge, give_back
 from storage.killpoints import reached
 from storage.relay import account_rows, conversation_rows, segment_rows, transaction_rows
 from storage.relay.account_rows import Account, Standing
 from storage.relay.conversation_rows import Conversation
 from storage.relay.segment_rows import Segment
-from storage.relay.transaction_rows import Key, Transaction
-from wire.entry import EntryData
+from storage.relay.transaction_rows import Key
 from wire.errors import Code, WireError
 from wire.policy import Kind
 from wire.replies import Conflict, Entry
 from wire.requests import Append
 
-Answer: TypeAlias = int | Conflict | WireError
 _FEW = 4  # transactions: looked up first, which costs less than an INSERT that can be undone
 
 
-class Asked(NamedTuple):
-    """A device's message."""
+class Parcel(NamedTuple):
+    """What a device sent while the writer was busy, in its order."""
 
     who: Who
-    request: Append
+    requests: Sequence[Append]
 
 
-class _Message(NamedTuple):
+@dataclass(slots=True)
+class _Part:
+    """A run of a parcel's; `place` is the parcel's in the batch."""
+
     place: int
     who: Who
-    request: Append
-    data: EntryData
+    run: Run
 
-    @property
-    def key(self) -> Key:
-        return self.who.device_row, self.data.transaction_id
+    def keys(self) -> Iterator[Key]:
+        return zip(repeat(self.who.device_row), self.run.ids, strict=False)
 
 
 @dataclass(slots=True)
 class _Log:
-    """A conversation and what is appended to it: from `banned` to `messages` it is checked."""
+    """A conversation and what is appended to it."""
 
     conversation: Conversation
     readers: Readers
     banned: Sequence[Account]  # of a direct conversation's two
-    messages: list[_Message]
+    parts: list[_Part]
 
     @property
     def row(self) -> int:
         return self.conversation.id
 
-    def numbered(self) -> Iterable[tuple[int, _Message]]:
-        return enumerate(self.messages, self.conversation.last_seq + 1)
+    def numbered(self) -> Iterator[tuple[int, _Part]]:
+        """Each part with the number of its first message."""
+        seq = self.conversation.last_seq + 1
+        for part in self.parts:
+            yield seq, part
+            seq += len(part.run.ids)
 
 
-def append_messages(connection: Connection, context: Context, asked: Sequence[Asked]) -> Batch:
+@dataclass(slots=True)
+class _Work:
+    """One batch on its way: every message is in a log, or answered."""
+
+    connection: Connection
+    context: Context
+    answered: list[Answered] = field(default_factory=list)
+
+    def refuse(self, part: _Part, error: WireError) -> None:
+        """Answer a part whose messages will not be stored: those that were get their numbers."""
+        self.answer_again(part)
+        for request in part.run.requests:
+            self.answered.append(Answered(part.place, request, error))
+
+    def conflict(self, part: _Part, newest: int, *, has_removal: bool) -> None:
+        """As refuse(), but for messages that stand on what is not the newest."""
+        self.answer_again(part)
+        for request in part.run.requests:
+            conflict = Conflict(request.rid, newest, has_removal)
+            self.answered.append(Answered(part.place, request, conflict))
+
+    def answer_again(self, part: _Part) -> int:
+        """Answer what was stored before, and leave it out; return how many bytes that was."""
+        stored = transaction_rows.find(self.connection, part.keys())
+        if not stored:
+            return 0
+        size = part.run.size_bytes
+        kept: list[tuple[Append, bytes]] = []
+        for request, key in zip(part.run.requests, part.keys(), strict=True):
+            found = stored.get(key)
+            if found is None:
+                kept.append((request, key[1]))
+                continue
+            there = conversation_rows.find_row(self.connection, found.conversation_id)
+            is_same = there.conversation == request.conversation
+            again = found.seq if is_same else _used_elsewhere()
+            self.answered.append(Answered(part.place, request, again))
+        part.run = part.run.only(kept)
+        return size - part.run.size_bytes
+
+
+def append_messages(connection: Connection, context: Context, parcels: Sequence[Parcel]) -> Batch:
     """Append messages; repeating one returns its first answer.
 
     Refusals are answers: bad_request, too_large, no_such_room, forbidden, removed, muted, banned,
     rate_limited. Raises what the database does.
     """
-    answers: dict[int, Answer] = {}
-    messages, doubles = _read(asked, answers)
-    logs = _load(connection, context, messages, answers)
-    standings = account_rows.standings(connection, {m.who.account_id for m in messages})
+    work = _Work(connection, context)
+    parts = _read(work, parcels)
+    logs = _load(work, parts)
+    standings = account_rows.standings(connection, {part.who.account_id for part in parts})
     for log in logs:
-        _check(connection, context, log, standings, answers)
-    _answer_repeated(connection, messages, answers)
-    logs = _claim(connection, logs, answers)
-    said = _write(connection, context, logs, answers)
-    for message, first in doubles:
-        answers[message.place] = _as_the_first(message, asked[first].request, answers[first])
-    return Batch(tuple(answers[index] for index in range(len(asked))), said)
+        _check(work, log, standings)
+    logs, doubles = _claim(work, logs, parts)
+    said = _write(work, logs)
+    if doubles:
+        _answer_doubles(work, doubles)
+    return Batch(tuple(work.answered), said)
 
 
-def _read(
-    asked: Sequence[Asked], answers: dict[int, Answer]
-) -> tuple[list[_Message], list[tuple[_Message, int]]]:
-    """Return the messages that are well formed, and those sent twice with the first one's index."""
-    messages: list[_Message] = []
-    doubles: list[tuple[_Message, int]] = []
-    seen: dict[Key, int] = {}
-    for index, (who, request) in enumerate(asked):
-        try:
-            data = read_message_data(request.message, request.conversation)
-        except WireError as refusal:
-            answers[index] = refusal
-            continue
-        message = _Message(index, who, request, data)
-        first = seen.setdefault((who.device_row, data.transaction_id), index)
-        if first == index:
-            messages.append(message)
-        else:
-            doubles.append((message, first))
-    return messages, doubles
+def _read(work: _Work, parcels: Sequence[Parcel]) -> list[_Part]:
+    parts: list[_Part] = []
+    for place, (who, requests) in enumerate(parcels):
+        runs, refused = read_runs(requests)
+        parts += [_Part(place, who, run) for run in runs]
+        work.answered += [Answered(place, request, error) for request, error in refused]
+    return parts
 
 
-def _load(
-    connection: Connection,
-    context: Context,
-    messages: Sequence[_Message],
-    answers: dict[int, Answer],
-) -> list[_Log]:
+def _load(work: _Work, parts: Sequence[_Part]) -> list[_Log]:
     """Return the conversations, locked, each with its messages; answer those of no open one."""
-    wanted: dict[bytes, list[_Message]] = {}
-    for message in messages:
-        wanted.setdefault(message.request.conversation, []).append(message)
+    connection, context = work.connection, work.context
+    wanted: dict[bytes, list[_Part]] = {}
+    for part in parts:
+        wanted.setdefault(part.run.conversation, []).append(part)
     found = [
         conversation
         for conversation in conversation_rows.find_locked(connection, wanted)
@@ -140,7 +167,8 @@ def _load(
         for conversation in found
     ]
     for nowhere in wanted.values():
-        answers.update((message.place, no_such_room()) for message in nowhere)
+        for part in nowhere:
+            work.refuse(part, no_such_room())
     return logs
 
 
@@ -155,134 +183,142 @@ def current_readers(
     )
 
 
-def _check(
-    connection: Connection,
-    context: Context,
-    log: _Log,
-    standings: dict[int, Standing],
-    answers: dict[int, Answer],
-) -> None:
+def _check(work: _Work, log: _Log, standings: dict[int, Standing]) -> None:
     """Keep the messages that may be appended, charged to their accounts; answer the others."""
-    conversation, members = log.conversation, log.readers.devices
-    stands_on, pending = conversation.head_seq, conversation.pending
-    now_ms = context.now_ms()
-    kept: list[_Message] = []
-    for message in log.messages:
-        who, request = message.who, message.request
-        standing = standings[who.account_id]
+    conversation = log.conversation
+    newest, pending = conversation.head_seq, conversation.pending
+    kept: list[_Part] = []
+    for part in log.parts:
+        standing = standings[part.who.account_id]
         try:
-            if who.device not in members:
-                raise not_a_member(conversation_rows.stays_of(connection, log.row, who.device_row))
-            if standing.muted_until_ms:
-                check_not_muted(standing, now_ms)
-            if log.banned:
-                _check_peer(log.banned, who)
-            # Behind a waiting Remove nobody speaks: whoever is removed would read it.
-            if message.data.stands_on != stands_on or pending:
-                answers[message.place] = Conflict(request.rid, stands_on, pending > 0)
-                continue
-            charge(connection, context, standing, len(request.message))
+            _check_sender(work, log, part, standing)
         except WireError as refusal:
-            answers[message.place] = refusal
+            work.refuse(part, refusal)
             continue
-        kept.append(message)
-    log.messages = kept
+        # Behind a waiting Remove nobody speaks: whoever is removed would read it.
+        if part.run.stands_on != newest or pending:
+            work.conflict(part, newest, has_removal=pending > 0)
+            continue
+        _charge(work, part, standing)
+        if part.run.ids:
+            kept.append(part)
+    log.parts = kept
 
 
-def _check_peer(banned: Sequence[Account], who: Who) -> None:
-    for peer in banned:
+def _check_sender(work: _Work, log: _Log, part: _Part, standing: Standing) -> None:
+    who = part.who
+    if who.device not in log.readers.devices:
+        raise not_a_member(conversation_rows.stays_of(work.connection, log.row, who.device_row))
+    if standing.muted_until_ms:
+        check_not_muted(standing, work.context.now_ms())
+    for peer in log.banned:
         if peer.id != who.account_id:
             raise peer_banned(peer)
 
 
-def _answer_repeated(
-    connection: Connection, messages: Sequence[_Message], answers: dict[int, Answer]
-) -> None:
-    """Whatever stands against a message now: stored before, it is answered as it was then."""
-    refused = [message for message in messages if message.place in answers]
-    if refused:
-        found = transaction_rows.find(connection, [message.key for message in refused])
-        _answer_again(connection, refused, found, answers)
+def _charge(work: _Work, part: _Part, standing: Standing) -> None:
+    """Charge a part to its account; of one that is too much, as many messages as there is room."""
+    try:
+        charge(work.connection, work.context, standing, part.run.size_bytes)
+        return
+    except WireError:
+        work.answer_again(part)
+    whole, kept = part.run, []
+    for request, key in zip(whole.requests, whole.ids, strict=True):
+        try:
+            charge(work.connection, work.context, standing, len(request.message))
+        except WireError as refusal:
+            work.answered.append(Answered(part.place, request, refusal))
+            continue
+        kept.append((request, key))
+    part.run = whole.only(kept)
 
 
-def _answer_again(
-    connection: Connection,
-    messages: Sequence[_Message],
-    found: dict[Key, Transaction],
-    answers: dict[int, Answer],
-) -> None:
-    for message in messages:
-        stored = found.get(message.key)
-        if stored is not None:
-            there = conversation_rows.find_row(connection, stored.conversation_id)
-            is_same = there.conversation == message.request.conversation
-            answers[message.place] = stored.seq if is_same else _used_elsewhere()
+def _claim(
+    work: _Work, logs: Sequence[_Log], parts: Sequence[_Part]
+) -> tuple[list[_Log], list[_Part]]:
+    """Store the transactions; answer those that were stored before.
 
-
-def _claim(connection: Connection, logs: Sequence[_Log], answers: dict[int, Answer]) -> list[_Log]:
-    """Store the transactions; answer those that were stored before. Return what is left."""
-    keys = [message.key for log in logs for message in log.messages]
-    if len(keys) > _FEW:
+    Return what is left, and what came twice in this batch: it is answered as the first was.
+    """
+    connection = work.connection
+    if sum(len(part.run.ids) for log in logs for part in log.parts) > _FEW:
         try:
             with connection.begin_nested():
                 _insert_transactions(connection, logs)
-            return [log for log in logs if log.messages]
+            return [log for log in logs if log.parts], []
         except IntegrityError:
             pass  # some were repeated: they are looked up, and left out
-    found = transaction_rows.find(connection, keys)
-    for log in logs if found else ():
-        again = [message for message in log.messages if message.key in found]
-        _answer_again(connection, again, found, answers)
-        for message in again:
-            give_back(connection, message.who.account_id, len(message.request.message))
-        log.messages = [message for message in log.messages if message.key not in found]
+    inside = {id(part) for log in logs for part in log.parts}
+    doubles = _without_doubles(work, [part for part in parts if id(part) in inside])
+    for log in logs:
+        for part in log.parts:
+            freed = work.answer_again(part)
+            give_back(connection, part.who.account_id, freed)
+        log.parts = [part for part in log.parts if part.run.ids]
     _insert_transactions(connection, logs)
-    return [log for log in logs if log.messages]
+    return [log for log in logs if log.parts], doubles
+
+
+def _without_doubles(work: _Work, parts: Sequence[_Part]) -> list[_Part]:
+    """Take out, and return, what a device sent a second time."""
+    seen: set[Key] = set()
+    doubles: list[_Part] = []
+    for part in parts:
+        first: list[tuple[Append, bytes]] = []
+        again: list[tuple[Append, bytes]] = []
+        for request, key in zip(part.run.requests, part.keys(), strict=True):
+            (again if key in seen else first).append((request, key[1]))
+            seen.add(key)
+        if again:
+            doubles.append(_Part(part.place, part.who, part.run.only(again)))
+            part.run = part.run.only(first)
+            give_back(work.connection, part.who.account_id, doubles[-1].run.size_bytes)
+    return doubles
+
+
+def _answer_doubles(work: _Work, doubles: Iterable[_Part]) -> None:
+    """What came twice has been stored once by now, or was refused as the first was."""
+    for part in doubles:
+        work.answer_again(part)
+        assert not part.run.ids
 
 
 def _insert_transactions(connection: Connection, logs: Sequence[_Log]) -> None:
-    rows = [
-        (message.who.device_row, message.data.transaction_id, log.row, seq)
-        for log in logs
-        for seq, message in log.numbered()
-    ]
+    rows: list[tuple[int, bytes, int, int]] = []
+    for log in logs:
+        for seq, part in log.numbered():
+            ids = part.run.ids
+            seqs = range(seq, seq + len(ids))
+            rows += zip(repeat(part.who.device_row), ids, repeat(log.row), seqs, strict=False)
     transaction_rows.insert(connection, rows)
 
 
-def _write(
-    connection: Connection, context: Context, logs: Sequence[_Log], answers: dict[int, Answer]
-) -> tuple[Said, ...]:
-    arrived_ms = context.now_ms()
+def _write(work: _Work, logs: Sequence[_Log]) -> tuple[Said, ...]:
+    arrived_ms = work.context.now_ms()
     said: list[Said] = []
     new: list[Segment] = []
+    moves: list[tuple[int, int, int]] = []
     for log in logs:
+        runs: list[SaidRun] = []
         entries: list[Entry] = []
-        origins: list[Origin] = []
-        for seq, message in log.numbered():
-            answers[message.place] = seq
-            entries.append(Entry(seq, arrived_ms, message.request.message))
-            who = message.who
-            origins.append((who.account_id, who.device_row, message.data.transaction_id))
+        origins: list[Origins] = []
+        for seq, part in log.numbered():
+            run, seqs = part.run, range(seq, seq + len(part.run.ids))
+            messages = [request.message for request in run.requests]
+            some = list(map(Entry, seqs, repeat(arrived_ms), messages))
+            answers = list(zip([request.rid for request in run.requests], seqs, strict=True))
+            runs.append(SaidRun(part.place, answers, some))
+            entries += some
+            origins.append((part.who.account_id, part.who.device_row, run.ids))
         new += segments_of(log.row, entries, origins)
-        askers = tuple(message.place for message in log.messages)
-        said.append(Said(log.conversation.conversation, tuple(entries), askers, log.readers))
-    segment_rows.insert(connection, new)
+        said.append(Said(log.conversation.conversation, tuple(runs), log.readers))
+        moves.append((log.row, log.conversation.last_seq, entries[-1].seq))
+    segment_rows.insert(work.connection, new)
     reached("relay_entry")
-    ends = [
-        (log.row, log.conversation.last_seq, log.conversation.last_seq + len(log.messages))
-        for log in logs
-    ]
-    conversation_rows.advance(connection, ends)
+    conversation_rows.advance(work.connection, moves)
     reached("relay_head")
     return tuple(said)
-
-
-def _as_the_first(message: _Message, first: Append, answer: Answer) -> Answer:
-    if message.request.conversation != first.conversation:
-        return _used_elsewhere()
-    if isinstance(answer, Conflict):
-        return msgspec.structs.replace(answer, rid=message.request.rid)
-    return answer
 
 
 def _used_elsewhere() -> WireError:

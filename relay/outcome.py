@@ -6,11 +6,12 @@ Never sends anything: the bus does, after the database has committed.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from wire.errors import WireError
 from wire.pushes import Ended, Push
 from wire.replies import Conflict, Entry, InboxEntry, Reply
+from wire.requests import Append
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,24 +28,37 @@ class Stored:
     sender: bytes | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Said:
-    """New messages of one conversation's log, in order, that several devices sent.
+class SaidRun(NamedTuple):
+    """Messages that one device sent one after another; `place`: its parcel's in the batch.
 
-    `askers`: for each entry, which of the batch's requests it was.
+    `answers`: the rid and the Seq of each.
     """
 
+    place: int
+    answers: list[tuple[int, int]]
+    entries: list[Entry]
+
+
+class Said(NamedTuple):
+    """New messages of one conversation's log, in order, and the devices that may read them."""
+
     conversation: bytes
-    entries: tuple[Entry, ...]
-    askers: tuple[int, ...]
+    runs: tuple[SaidRun, ...]
     readers: tuple[bytes, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """What became of many messages: for each a Seq, a Conflict, or why it was refused."""
+class Answered(NamedTuple):
+    """A message that was not stored now: why, or the Seq that it got when it was."""
 
-    answers: tuple[int | Conflict | WireError, ...]
+    place: int
+    request: Append
+    answer: int | Conflict | WireError
+
+
+class Batch(NamedTuple):
+    """What became of many messages: each is said, or answered otherwise."""
+
+    answered: tuple[Answered, ...]
     said: tuple[Said, ...]
 
 

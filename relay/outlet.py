@@ -56,6 +56,14 @@ class Outlet:
             self._turn.add(self)
         chunks.append(data)
 
+    def send_all(self, frames: Sequence[bytes]) -> None:
+        """Queue packed frames; at least one."""
+        if self._accepts:
+            self._pack_accepts()
+        if not self._chunks:
+            self._turn.add(self)
+        self._chunks += frames
+
     def reply(self, reply: Reply) -> None:
         """Queue an answer; Accepted ones that follow each other become one frame."""
         if type(reply) is Accepted:

@@ -17,36 +17,47 @@ from wire.limits import MAX_FETCH_BYTES
 from wire.replies import Entry
 
 Origin: TypeAlias = tuple[int, int, bytes | None]  # account, device (rows; 0: the relay), id
-BY_RELAY: Final[Origin] = (0, 0, None)
+Origins: TypeAlias = tuple[int, int, Sequence[bytes | None]]  # of entries that follow each other
 MAX_SEGMENT_BYTES: Final = MAX_FETCH_BYTES // 2  # one entry may have more: then it is alone
 MAX_SEGMENT_ENTRIES: Final = 1024
 
 _encoder = msgspec.msgpack.Encoder()
 _entries = msgspec.msgpack.Decoder(tuple[Entry, ...])
-_origins = msgspec.msgpack.Decoder(tuple[Origin, ...])
+_origins = msgspec.msgpack.Decoder(tuple[tuple[int, int, tuple[bytes | None, ...]], ...])
+
+
+def by_relay(count: int) -> list[Origins]:
+    """The origins of so many entries of the relay's own."""
+    return [(0, 0, [None] * count)]
 
 
 def write(
-    connection: Connection, row: int, entries: Sequence[Entry], origins: Sequence[Origin]
+    connection: Connection, row: int, entries: Sequence[Entry], origins: Sequence[Origins]
 ) -> None:
     """Store entries, numbered without gaps, of one conversation."""
     segment_rows.insert(connection, segments_of(row, entries, origins))
 
 
-def segments_of(row: int, entries: Sequence[Entry], origins: Sequence[Origin]) -> list[Segment]:
+def segments_of(row: int, entries: Sequence[Entry], origins: Sequence[Origins]) -> list[Segment]:
     """Return the rows that keep entries, each of a size that is read and deleted as one."""
-    made: list[Segment] = []
+    size = sum([len(entry.message) for entry in entries])
+    if size <= MAX_SEGMENT_BYTES and len(entries) <= MAX_SEGMENT_ENTRIES:
+        return [_segment(row, entries, origins)]
+    each = [(account, device, (one,)) for account, device, ids in origins for one in ids]
+    return [_segment(row, entries[a:b], each[a:b]) for a, b in _bounds(entries)]
+
+
+def _bounds(entries: Sequence[Entry]) -> Iterator[tuple[int, int]]:
     start, size = 0, 0
     for end, entry in enumerate(entries):
         size += len(entry.message)
         if end > start and (size > MAX_SEGMENT_BYTES or end - start >= MAX_SEGMENT_ENTRIES):
-            made.append(_segment(row, entries[start:end], origins[start:end]))
+            yield start, end
             start, size = end, len(entry.message)
-    made.append(_segment(row, entries[start:], origins[start:]))
-    return made
+    yield start, len(entries)
 
 
-def _segment(row: int, entries: Sequence[Entry], origins: Sequence[Origin]) -> Segment:
+def _segment(row: int, entries: Sequence[Entry], origins: Sequence[Origins]) -> Segment:
     last = entries[-1]
     return Segment(
         row,
@@ -89,5 +100,6 @@ def contents(segments: Iterable[Segment]) -> Iterator[tuple[int, Origin]]:
     """Yield the size in bytes and the origin of every entry."""
     for segment in segments:
         entries, origins = _entries.decode(segment.entries), _origins.decode(segment.origins)
-        for entry, origin in zip(entries, origins, strict=True):
+        each = [(account, device, one) for account, device, ids in origins for one in ids]
+        for entry, origin in zip(entries, each, strict=True):
             yield len(entry.message), origin

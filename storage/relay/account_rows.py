@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, insert, or_, select, update
 
-from storage.relay.prepared import MANY, Prepared, PreparedMany
+from storage.relay.prepared import Prepared, PreparedMany
 from storage.relay.rows import chunks, columns_of, inserted_id, many, one
 from storage.relay.schema import accounts, devices, direct_roots, retired_roots, settings
 
@@ -82,12 +82,7 @@ def lasts(until_ms: int, now_ms: int) -> bool:
 
 _account = select(*columns_of(accounts, Account))
 _by_id = Prepared(_account.where(accounts.c.id == bindparam("id")), Account)
-_standing = PreparedMany(
-    select(*columns_of(accounts, Standing)).where(
-        accounts.c.id.in_(bindparam(MANY, expanding=True))
-    ),
-    Standing,
-)
+_standing = PreparedMany(select(*columns_of(accounts, Standing)), accounts.c.id, Standing)
 _banned = or_(
     accounts.c.banned_until_ms == bindparam("for_good"),
     accounts.c.banned_until_ms > bindparam("now_ms"),
@@ -95,7 +90,8 @@ _banned = or_(
 _banned_peers = PreparedMany(
     select(direct_roots.c.conversation_id, *columns_of(accounts, Account))
     .join_from(direct_roots, accounts, direct_roots.c.root == accounts.c.root)
-    .where(direct_roots.c.conversation_id.in_(bindparam(MANY, expanding=True)), _banned),
+    .where(_banned),
+    direct_roots.c.conversation_id,
     _peer,
 )
 _by_name = _account.where(accounts.c.name == bindparam("name"))

@@ -6,14 +6,16 @@ Never for anything rare, and never more of a statement's text than a handful of 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any, Final
 
-from sqlalchemy import Connection, Table
+from sqlalchemy import BigInteger, Connection, Integer, LargeBinary, Table
 
-from storage.relay.prepared import executed
+from storage.relay.prepared import executed, failing_as_ours
 
 # One statement lets go of Python's lock once, however many rows it has; texts are few and cached.
 SIZES: Final = (1024, 256, 64, 16, 4, 1)
+_COPIED: Final = {BigInteger: "int8", Integer: "int4", LargeBinary: "bytea"}
 
 
 class Bulk:
@@ -27,31 +29,34 @@ class Bulk:
 
     def insert(self, connection: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
         """Add rows, each with the columns' values in order. IntegrityError as for any INSERT."""
-        if not rows:
-            return
         if connection.dialect.name == "postgresql":
-            columns = [list(column) for column in zip(*rows, strict=True)]
-            executed(connection, self._text(connection, 0), columns).close()
+            self._copy(connection, rows)
             return
         start = 0
         for size in self._sizes:
             while len(rows) - start >= size:
-                values = [value for row in rows[start : start + size] for value in row]
+                values = list(chain.from_iterable(rows[start : start + size]))
                 executed(connection, self._text(connection, size), values).close()
                 start += size
+
+    def _copy(self, connection: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
+        """PostgreSQL's own way, in binary: a tenth of what it takes to write arrays as text."""
+        if not rows:
+            return
+        text = f"COPY {self._table.name} ({', '.join(self._names)}) FROM STDIN (FORMAT BINARY)"
+        cursor: Any = connection.connection.cursor()
+        with failing_as_ours(connection, cursor), cursor.copy(text) as copy:
+            copy.set_types([_COPIED[type(self._table.c[name].type)] for name in self._names])
+            for row in rows:
+                copy.write_row(row)
+        cursor.close()
 
     def _text(self, connection: Connection, size: int) -> str:
         dialect = connection.dialect
         text = self._texts.get((dialect.name, size))
         if text is None:
+            mark = "?" if dialect.paramstyle == "qmark" else "%s"
+            row = f"({', '.join([mark] * len(self._names))})"
             into = f"INSERT INTO {self._table.name} ({', '.join(self._names)}) "
-            if size == 0:  # PostgreSQL: one array a column, however many rows
-                types = [self._table.c[name].type.compile(dialect) for name in self._names]
-                arrays = ", ".join(f"%s::{each}[]" for each in types)
-                text = f"{into}SELECT * FROM unnest({arrays})"  # noqa: S608  names of ours
-            else:
-                mark = "?" if dialect.paramstyle == "qmark" else "%s"
-                row = f"({', '.join([mark] * len(self._names))})"
-                text = f"{into}VALUES {', '.join([row] * size)}"
-            self._texts[dialect.name, size] = text
+            text = self._texts[dialect.name, size] = f"{into}VALUES {', '.join([row] * size)}"
         return text

@@ -9,10 +9,21 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    bindparam,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.dialects import postgresql
 
 from storage.relay.errors import Collision
-from storage.relay.prepared import MANY, Prepared, PreparedMany
+from storage.relay.prepared import Prepared, PreparedMany
 from storage.relay.rows import chunks, columns_of, inserted_id, like_prefix, many, one
 from storage.relay.schema import accounts, conversations, devices, direct_roots, memberships
 
@@ -62,14 +73,31 @@ _conversation = select(*columns_of(conversations, Conversation))
 _matches = conversations.c.conversation == bindparam("id")
 _by_id = Prepared(_conversation.where(_matches), Conversation)
 _by_id_locked = Prepared(_conversation.where(_matches).with_for_update(), Conversation)
-_by_ids = _conversation.where(
-    conversations.c.conversation.in_(bindparam(MANY, expanding=True))
-).order_by(conversations.c.conversation)  # everybody locks them in one order
-_by_ids_locked = PreparedMany(_by_ids.with_for_update(), Conversation)
+_by_ids_locked = PreparedMany(
+    # Everybody locks them in one order.
+    _conversation.order_by(conversations.c.conversation).with_for_update(),
+    conversations.c.conversation,
+    Conversation,
+)
 _advance: Prepared[None] = Prepared(
     update(conversations)
     .where(conversations.c.id == bindparam("row"), conversations.c.last_seq == bindparam("before"))
     .values(last_seq=bindparam("seq"))
+)
+_moves = (
+    func.unnest(
+        *(bindparam(n, type_=postgresql.ARRAY(BigInteger)) for n in ("rows", "befores", "seqs"))
+    )
+    .table_valued("row", "before", "seq", name="moves")
+    .render_derived()
+)
+_advance_all: Prepared[None] = Prepared(  # PostgreSQL's: one statement, however many
+    update(conversations)
+    .where(
+        conversations.c.id == _moves.c.row,
+        conversations.c.last_seq == _moves.c.before,
+    )
+    .values(last_seq=_moves.c.seq)
 )
 _by_row = _conversation.where(conversations.c.id == bindparam("id"))
 _by_row_locked = _by_row.with_for_update()
@@ -137,8 +165,16 @@ def update_conversation(connection: Connection, row: int, **values: Any) -> None
 
 def advance(connection: Connection, moves: Sequence[tuple[int, int, int]]) -> None:
     """Move the ends of logs: (row, from, to). Raises Collision when one is not there any more."""
-    rows = [{"row": row, "before": before, "seq": seq} for row, before, seq in moves]
-    if rows and _advance.run_each(connection, rows) != len(rows):
+    if not moves:
+        return
+    if connection.dialect.name == "postgresql":
+        rows, befores, seqs = (list(column) for column in zip(*moves, strict=True))
+        values = {"rows": rows, "befores": befores, "seqs": seqs}
+        moved = _advance_all.run(connection, values)
+    else:
+        each = [{"row": row, "before": before, "seq": seq} for row, before, seq in moves]
+        moved = _advance.run_each(connection, each)
+    if moved != len(moves):
         raise Collision("another relay moved a log's end")
 
 

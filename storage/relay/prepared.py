@@ -5,11 +5,13 @@ Never for anything rare: SQLAlchemy's own way costs four times as much and check
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
-from sqlalchemy import Boolean, Connection
+from sqlalchemy import Boolean, Connection, any_, bindparam
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql import ClauseElement
 
@@ -50,10 +52,14 @@ class Prepared(Generic[T]):
             cursor.close()
         return None if row is None else self._row_type(*_fields(compiled, row))
 
-    def run(self, connection: Connection, values: dict[str, Any]) -> None:
-        """Run it for what it changes."""
+    def run(self, connection: Connection, values: dict[str, Any]) -> int:
+        """Run it for what it changes; return how many rows it met."""
         compiled = self._compile(connection)
-        executed(connection, compiled.sql, _ordered(compiled, values)).close()
+        cursor = executed(connection, compiled.sql, _ordered(compiled, values))
+        try:
+            return int(cursor.rowcount)
+        finally:
+            cursor.close()
 
     def run_each(self, connection: Connection, rows: Sequence[dict[str, Any]]) -> int:
         """Run it once for each of some values; return how many rows it met in all."""
@@ -76,10 +82,11 @@ class Prepared(Generic[T]):
 
 
 class PreparedMany(Generic[T]):
-    """A SELECT of the rows that match a list: `column.in_(bindparam(MANY, expanding=True))`."""
+    """A SELECT of the rows in which `column` has one of many values."""
 
-    def __init__(self, statement: Any, row_type: Callable[..., T]) -> None:
-        self._statement: Any = statement
+    def __init__(self, statement: Any, column: Any, row_type: Callable[..., T]) -> None:
+        self._statement = statement
+        self._column = column
         self._row_type = row_type
         self._compiled: dict[tuple[str, int], _Compiled] = {}
 
@@ -92,12 +99,16 @@ class PreparedMany(Generic[T]):
         are made, in their order.
         """
         found: list[T] = []
+        takes_list = connection.dialect.name == "postgresql"
         for start in range(0, len(wanted), _LENGTHS[-1]):
             some = wanted[start : start + _LENGTHS[-1]]
-            length = next(length for length in _LENGTHS if length >= len(some))
-            filled = [*some, *[some[-1]] * (length - len(some))]
+            named: dict[str, Any] = {MANY: list(some)}
+            length = 0
+            if not takes_list:
+                length = next(length for length in _LENGTHS if length >= len(some))
+                filled = [*some, *[some[-1]] * (length - len(some))]
+                named = {f"{MANY}_{n}": value for n, value in enumerate(filled, 1)}
             compiled = self._compile(connection, length, values or {})
-            named = {f"{MANY}_{n}": value for n, value in enumerate(filled, 1)}
             cursor = executed(
                 connection, compiled.sql, _ordered(compiled, {**named, **(values or {})})
             )
@@ -109,12 +120,22 @@ class PreparedMany(Generic[T]):
         return found
 
     def _compile(self, connection: Connection, length: int, values: Mapping[str, Any]) -> _Compiled:
+        """Return the statement for so many values; 0: for a list, as PostgreSQL takes one."""
         compiled = self._compiled.get((connection.dialect.name, length))
         if compiled is None:
-            made = self._statement.compile(dialect=connection.dialect)
-            state = made.construct_expanded_state({**values, MANY: [b""] * length})
-            order = None if state.positiontup is None else tuple(state.positiontup)
-            compiled = _Compiled(state.statement, order, _booleans(self._statement))
+            column, booleans = self._column, _booleans(self._statement)
+            if length == 0:
+                many = bindparam(MANY, type_=postgresql.ARRAY(column.type))
+                made = self._statement.where(column == any_(many)).compile(
+                    dialect=connection.dialect
+                )
+                compiled = _Compiled(str(made), None, booleans)
+            else:
+                query = self._statement.where(column.in_(bindparam(MANY, expanding=True)))
+                made = query.compile(dialect=connection.dialect)
+                state = made.construct_expanded_state({**values, MANY: [b""] * length})
+                order = None if state.positiontup is None else tuple(state.positiontup)
+                compiled = _Compiled(state.statement, order, booleans)
             self._compiled[connection.dialect.name, length] = compiled
         return compiled
 
@@ -122,14 +143,21 @@ class PreparedMany(Generic[T]):
 def executed(connection: Connection, sql: str, parameters: Any, *, is_many: bool = False) -> Any:
     """Return a cursor of the driver's that has run a statement; errors as SQLAlchemy's."""
     cursor = connection.connection.cursor()
-    try:
+    with failing_as_ours(connection, cursor):
         (cursor.executemany if is_many else cursor.execute)(sql, parameters)
+    return cursor
+
+
+@contextmanager
+def failing_as_ours(connection: Connection, cursor: Any) -> Iterator[None]:
+    """Raise the driver's errors as SQLAlchemy's, and close the cursor then."""
+    try:
+        yield
     except connection.dialect.loaded_dbapi.Error as error:
         cursor.close()
         raise DBAPIError.instance(
             None, None, error, connection.dialect.loaded_dbapi.Error, hide_parameters=True
         ) from error
-    return cursor
 
 
 def _booleans(statement: Any) -> tuple[int, ...]:

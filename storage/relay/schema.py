@@ -172,8 +172,9 @@ segments = Table(
 transactions = Table(
     "transactions",
     metadata,
-    Column("device_id", RowId, primary_key=True, autoincrement=False),
+    # The id first: those of a time lie together, whoever sent them (see wire/limits.py).
     Column("transaction_id", key(16), primary_key=True),
+    Column("device_id", RowId, primary_key=True, autoincrement=False),
     _number("conversation_id"),
     _number("seq"),
     sqlite_with_rowid=False,

@@ -12,7 +12,7 @@ from typing import TypeAlias
 from sqlalchemy import Connection, bindparam, delete, select
 
 from storage.relay.bulk import Bulk
-from storage.relay.prepared import MANY, PreparedMany
+from storage.relay.prepared import PreparedMany
 from storage.relay.rows import chunks
 from storage.relay.schema import transactions
 
@@ -32,10 +32,8 @@ class Transaction:
 _columns = [transactions.c[name] for name in Transaction.__dataclass_fields__]
 _insert = Bulk(transactions, tuple(Transaction.__dataclass_fields__))
 _of_device = PreparedMany(
-    select(*_columns).where(
-        transactions.c.device_id == bindparam("device_id"),
-        transactions.c.transaction_id.in_(bindparam(MANY, expanding=True)),
-    ),
+    select(*_columns).where(transactions.c.device_id == bindparam("device_id")),
+    transactions.c.transaction_id,
     Transaction,
 )
 

@@ -74,32 +74,40 @@ def test_accepted_stands_among_the_entries_where_the_entry_would() -> None:
     ]
 
 
+def said(*runs: tuple[int, int, int], readers: tuple[Session, ...]) -> outcome.Said:
+    """Runs of (place, first, last), each message answered as rid 100 + Seq."""
+    made = []
+    for place, first, last in runs:
+        seqs = range(first, last + 1)
+        entries = [replies.Entry(seq, 1000, b"m%d" % seq) for seq in seqs]
+        made.append(outcome.SaidRun(place, [(100 + seq, seq) for seq in seqs], entries))
+    return outcome.Said(ROOM, tuple(made), Readers(devices(*readers)))
+
+
+def pushed(run: outcome.SaidRun) -> pushes.Entries:
+    return pushes.Entries(ROOM, tuple(run.entries))
+
+
+def accepted(run: outcome.SaidRun) -> replies.Accepted:
+    return replies.Accepted(tuple(run.answers))
+
+
 def test_new_messages_are_answered_to_their_senders_and_told_to_the_others_in_order() -> None:
     post = Post()
     alice, bob, carol, dave = (post.join(name) for name in ("alice", "bob", "carol", "dave"))
-    entries = tuple(replies.Entry(seq, 1000, b"m%d" % seq) for seq in range(5, 10))
-    readers = Readers(devices(alice, bob, carol))
-    said = outcome.Said(ROOM, entries, (0, 1, 2, 4, 5), readers)
-    senders = (alice, alice, bob, dave, alice, bob)  # the fourth was answered otherwise
-    post.bus.tell_said(said, [(s.outlet, 100 + n) for n, s in enumerate(senders)])
-    runs = [pushes.Entries(ROOM, entries[a:b]) for a, b in ((0, 2), (2, 3), (3, 4), (4, 5))]
-    accepted = [replies.Accepted(((100 + n, seq),)) for n, seq in ((2, 7), (4, 8), (5, 9))]
-    assert post.got(alice) == [
-        replies.Accepted(((100, 5), (101, 6))),
-        runs[1],
-        accepted[1],
-        runs[3],
-    ]
-    assert post.got(bob) == [runs[0], accepted[0], runs[2], accepted[2]]
-    assert post.got(carol) == runs
+    new = said((0, 5, 6), (2, 7, 7), (0, 8, 9), (2, 10, 10), readers=(alice, bob, carol))
+    post.bus.tell_said(new, [alice.outlet, dave.outlet, bob.outlet])
+    one, two, three, four = new.runs
+    assert post.got(alice) == [accepted(one), pushed(two), accepted(three), pushed(four)]
+    assert post.got(bob) == [pushed(one), accepted(two), pushed(three), accepted(four)]
+    assert post.got(carol) == [pushed(run) for run in new.runs]
     assert post.got(dave) == []
 
 
 def test_all_who_sent_nothing_get_the_same_bytes() -> None:
     post = Post()
     alice, bob, carol = post.join("alice"), post.join("bob"), post.join("carol")
-    said = outcome.Said(ROOM, (ENTRY,), (0,), Readers(devices(alice, bob, carol)))
-    post.bus.tell_said(said, [(alice.outlet, 1)])
+    post.bus.tell_said(said((0, 5, 9), readers=(alice, bob, carol)), [alice.outlet])
     post.loop.turn()
     (to_bob,), (to_carol,) = post.lines[bob].writes, post.lines[carol].writes
     assert to_bob is to_carol
@@ -108,27 +116,27 @@ def test_all_who_sent_nothing_get_the_same_bytes() -> None:
 def test_a_sender_that_is_gone_changes_nothing_for_the_others() -> None:
     post = Post()
     alice, bob = post.join("alice"), post.join("bob")
-    said = outcome.Said(ROOM, (ENTRY,), (0,), Readers(devices(alice, bob)))
+    new = said((0, 5, 5), readers=(alice, bob))
     post.bus.leave(alice)
     alice.outlet.close()
     again = post.join("alice")
-    post.bus.tell_said(said, [(alice.outlet, 1)])
-    assert post.got(bob) == [pushes.Entries(ROOM, (ENTRY,))]
-    assert post.got(again) == [pushes.Entries(ROOM, (ENTRY,))]
+    post.bus.tell_said(new, [alice.outlet])
+    assert post.got(bob) == [pushed(new.runs[0])]
+    assert post.got(again) == [pushed(new.runs[0])]
     assert post.got(alice) == []
 
 
 def test_messages_of_many_megabytes_go_in_frames_that_fit() -> None:
     post = Post()
     alice, bob = post.join("alice"), post.join("bob")
-    entries = tuple(replies.Entry(seq, 1000, bytes(60_000)) for seq in range(1, 40))
-    said = outcome.Said(ROOM, entries, tuple(range(39)), Readers(devices(alice, bob)))
-    post.bus.tell_said(said, [(alice.outlet, n) for n in range(39)])
+    entries = [replies.Entry(seq, 1000, bytes(60_000)) for seq in range(1, 40)]
+    answers = [(seq, seq) for seq in range(1, 40)]
+    run = outcome.SaidRun(0, answers, entries)
+    post.bus.tell_said(outcome.Said(ROOM, (run,), Readers(devices(alice, bob))), [alice.outlet])
     got = post.got(bob)
-    assert tuple(e for frame in got for e in frame.entries) == entries
+    assert [e for frame in got for e in frame.entries] == entries
     assert len(got) > 1
-    (accepted,) = post.got(alice)
-    assert accepted == replies.Accepted(tuple((seq - 1, seq) for seq in range(1, 40)))
+    assert post.got(alice) == [accepted(run)]
 
 
 def test_accepted_stands_before_what_its_commit_brought_about() -> None:

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from relay import admin
-from relay.headers import EntryKind, read_header, read_message_data
-from relay.messages import Asked, append_messages
+from relay.headers import EntryKind, read_header, read_message
+from relay.messages import Parcel, append_messages
 from relay.outcome import Batch
+from relay.runs import read_runs
 from tests.relay.actors import Device, World
 from tests.relay.worlds import rid
 from wire import replies
@@ -24,13 +25,19 @@ from wire.requests import Act, Append
 
 def together(world: World, *asked: tuple[Device, Append]) -> Batch:
     """Have messages appended in one batch."""
-    batch = [Asked(device.who, request) for device, request in asked]
-    return world.run(lambda c: append_messages(c, world.context, batch))  # type: ignore[no-any-return]
+    parcels = [Parcel(device.who, [request]) for device, request in asked]
+    return world.run(lambda c: append_messages(c, world.context, parcels))  # type: ignore[no-any-return]
 
 
 def seen(batch: Batch) -> list[Any]:
-    """The answers, a refusal by its code."""
-    return [each.code.value if isinstance(each, WireError) else each for each in batch.answers]
+    """The answer of each place, a refusal by its code."""
+    found: dict[int, Any] = {
+        run.place: seq for said in batch.said for run in said.runs for _, seq in run.answers
+    }
+    for place, _request, answer in batch.answered:
+        assert place not in found
+        found[place] = answer.code.value if isinstance(answer, WireError) else answer
+    return [found[place] for place in range(len(found))]
 
 
 def friends(world: World) -> tuple[Device, Device, bytes]:
@@ -56,7 +63,7 @@ def test_they_are_numbered_in_the_order_in_which_they_came(any_world: World) -> 
     assert stored_in(alice, room)[1:] == [asked[n][1].message for n in (0, 1, 3, 5)]
     assert stored_in(alice, other) == [asked[n][1].message for n in (2, 4)]
     said = {each.conversation: each for each in batch.said}
-    assert said[room].askers == (0, 1, 3, 5)
+    assert [run.place for run in said[room].runs] == [0, 1, 3, 5]
     assert set(said[room].readers) == {alice.id, bob.id}
     assert set(said[other].readers) == {alice.id}
     assert isinstance(alice.say(room).reply, replies.Accepted)
@@ -156,7 +163,8 @@ KINDS = st.sampled_from([1, 1, 1, 2, 3, 9])  # application, proposal, commit, no
 @st.composite
 def framed(draw: st.DrawFn) -> bytes:
     """A PrivateMessage of conversation 0, often with something about it changed."""
-    data = encode_data(EntryData(draw(st.integers(0, 1 << 40)), bytes(range(16))))
+    ids = st.sampled_from([bytes(range(16)), bytes(16), b"\xc4\x10" * 8, b"\x90" * 16])
+    data = encode_data(EntryData(draw(st.sampled_from([0, 3, 300, 0xC410C410])), draw(ids)))
     body = draw(st.integers(0, 70) | st.integers(16_300, 16_450))
     length = vector_length(body)
     epoch = draw(st.sampled_from([0, 5, (1 << 62) - 1, 1 << 62, (1 << 64) - 1]))
@@ -182,20 +190,39 @@ def vector_length(size: int) -> bytes:
 
 
 @given(framed())
-@settings(max_examples=1000)
+@settings(max_examples=500)
 def test_reading_a_message_in_one_step_gives_what_reading_it_all_does(message: bytes) -> None:
-    assert result_of(read_message_data, message) == result_of(whole, message)
+    assert result_of(lambda: read_message(message, bytes(16))[0]) == result_of(
+        lambda: whole(message)
+    )
 
 
-def whole(message: bytes, conversation: bytes) -> EntryData:
-    header = read_header(message, conversation)
+@given(framed(), framed())
+@settings(max_examples=500)
+def test_a_message_like_the_one_before_it_is_read_as_it_would_be_alone(
+    first: bytes, second: bytes
+) -> None:
+    requests = [Append(n, bytes(16), message) for n, message in enumerate((first, second))]
+    runs, refused = read_runs(requests)
+    found: dict[int, Any] = {
+        request.rid: EntryData(run.stands_on, transaction_id)
+        for run in runs
+        for request, transaction_id in zip(run.requests, run.ids, strict=True)
+    }
+    found |= {request.rid: error.code for request, error in refused}
+    expected = [result_of(lambda m=message: whole(m)) for message in (first, second)]
+    assert [found[0], found[1]] == expected
+
+
+def whole(message: bytes) -> EntryData:
+    header = read_header(message, bytes(16))
     if header.kind is not EntryKind.MESSAGE:
         raise WireError(Code.BAD_REQUEST, "")
     return header.data
 
 
-def result_of(read: Callable[[bytes, bytes], EntryData], message: bytes) -> EntryData | Code:
+def result_of(read: Callable[[], EntryData]) -> EntryData | Code:
     try:
-        return read(message, bytes(16))
+        return read()
     except WireError as error:
         return error.code

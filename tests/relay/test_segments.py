@@ -10,7 +10,7 @@ from relay import segments
 from relay.segments import (
     MAX_SEGMENT_BYTES,
     MAX_SEGMENT_ENTRIES,
-    Origin,
+    Origins,
     contents,
     message_at,
     read,
@@ -21,9 +21,11 @@ from tests.relay.actors import World
 from wire.replies import Entry
 
 
-def entries_of(sizes: list[int], first: int = 1) -> tuple[list[Entry], list[Origin]]:
+def entries_of(sizes: list[int], first: int = 1) -> tuple[list[Entry], list[Origins]]:
     entries = [Entry(first + n, 1000 + n, bytes([n % 256]) * size) for n, size in enumerate(sizes)]
-    return entries, [(n, n + 1, bytes(15) + bytes([n % 256])) for n in range(len(sizes))]
+    ids = [bytes(15) + bytes([n % 256]) for n in range(len(sizes))]
+    half = len(sizes) // 2
+    return entries, [(1, 2, ids[:half]), (3, 4, ids[half:])]
 
 
 @given(st.lists(st.sampled_from([1, 300, MAX_SEGMENT_BYTES // 3, MAX_SEGMENT_BYTES + 1])))
@@ -35,8 +37,8 @@ def test_a_segment_is_small_or_has_one_entry(sizes: list[int]) -> None:
     for each in made:
         size = sum(sizes[each.first_seq - 1 : each.last_seq])
         assert size <= MAX_SEGMENT_BYTES or each.first_seq == each.last_seq
-    expected = [(size, origin) for size, origin in zip(sizes, entries_of(sizes)[1], strict=True)]
-    assert list(contents(made)) == expected
+    each = [(a, d, one) for a, d, ids in entries_of(sizes)[1] for one in ids]
+    assert list(contents(made)) == list(zip(sizes, each, strict=True))
 
 
 def test_a_segment_has_so_many_entries_at_most() -> None:

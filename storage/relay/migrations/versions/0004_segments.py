@@ -60,13 +60,15 @@ def _create() -> tuple[sa.Table, sa.Table]:
             "conversation_id", "first_seq", name="uq_segments_conversation_id_first_seq"
         ),
     )
+    if op.get_bind().dialect.name == "postgresql":  # ciphertext does not get smaller
+        op.execute("ALTER TABLE segments ALTER COLUMN entries SET STORAGE EXTERNAL")
     transactions = op.create_table(
         "transactions",
-        sa.Column("device_id", RowId, autoincrement=False, nullable=False),
         sa.Column("transaction_id", key(16), nullable=False),
+        sa.Column("device_id", RowId, autoincrement=False, nullable=False),
         sa.Column("conversation_id", sa.BigInteger(), nullable=False),
         sa.Column("seq", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("device_id", "transaction_id", name="pk_transactions"),
+        sa.PrimaryKeyConstraint("transaction_id", "device_id", name="pk_transactions"),
         sqlite_with_rowid=False,
     )
     return segments, transactions
@@ -81,7 +83,9 @@ def _runs(connection: sa.Connection) -> Iterator[tuple[dict[str, Any], list[dict
     after = (0, -1)
     while run := _run(connection, entries, after):
         after = (run[-1].conversation_id, run[-1].seq)
-        origins = [(accounts.get(e.device_id, 0), e.device_id or 0, e.transaction_id) for e in run]
+        origins = [
+            (accounts.get(e.device_id, 0), e.device_id or 0, [e.transaction_id]) for e in run
+        ]
         segment = {
             "conversation_id": run[0].conversation_id,
             "first_seq": run[0].seq,
