@@ -115,7 +115,7 @@ class Bus:
         `askers`: the outlet of each place in the batch.
         """
         _durable()
-        frames = [_frames(said.conversation, run.entries) for run in said.runs]
+        frames = [_frames(said.conversation, run.entries, run.size_bytes) for run in said.runs]
         places: dict[Outlet, list[int]] = {}
         for index, run in enumerate(said.runs):
             places.setdefault(askers[run.place], []).append(index)
@@ -148,7 +148,8 @@ class Bus:
             if session is None or device == event.sender:
                 continue
             if not frames:
-                frames = _frames(event.conversation, event.entries)
+                size = sum([len(entry.message) for entry in event.entries])
+                frames = _frames(event.conversation, event.entries, size)
             for data in frames:
                 session.outlet.send(data)
 
@@ -211,15 +212,14 @@ def _durable() -> None:
     reached("relay_durable")
 
 
-def _frames(conversation: bytes, entries: Sequence[Entry]) -> list[bytes]:
+def _frames(conversation: bytes, entries: Sequence[Entry], size_bytes: int) -> list[bytes]:
+    if size_bytes <= MAX_FETCH_BYTES or len(entries) == 1:
+        return [pack(Entries(conversation, tuple(entries)))]
     return [pack(Entries(conversation, some)) for some in _fitting(entries)]
 
 
 def _fitting(entries: Sequence[Entry]) -> list[tuple[Entry, ...]]:
     """Return the entries in runs that fit a frame each: hundreds of Removes do not fit one."""
-    size = sum([len(entry.message) for entry in entries])
-    if size <= MAX_FETCH_BYTES or len(entries) == 1:
-        return [tuple(entries)]
     runs: list[list[Entry]] = [[]]
     size = 0
     for entry in entries:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
+from itertools import islice
 from threading import Lock
 
 MAX_CONVERSATIONS = 4096
@@ -80,11 +81,13 @@ class AckBuffer:
         """Return what is remembered, or 0."""
         return self._seqs.get((device_row, conversation), 0)
 
-    def take(self) -> dict[tuple[int, bytes], int]:
-        """Return everything, to be written, and start anew."""
+    def __len__(self) -> int:
+        return len(self._seqs)
+
+    def take(self, most: int = MAX_ACKS) -> dict[tuple[int, bytes], int]:
+        """Take out so many, the oldest first, to be written."""
         with self._lock:
-            seqs, self._seqs = self._seqs, {}
-        return seqs
+            return {key: self._seqs.pop(key) for key in list(islice(self._seqs, most))}
 
 
 class Usage:

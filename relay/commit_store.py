@@ -55,7 +55,10 @@ def store(
     entry = Entry(seq, arrived_ms, request.message)
     number = header.data.transaction_id
     segments.write(
-        connection, conversation.id, [entry], [(who.account_id, who.device_row, [number])]
+        connection,
+        conversation.id,
+        [entry],
+        [(who.account_id, who.device_row, len(request.message), [number])],
     )
     transaction_rows.insert(connection, [(who.device_row, number, conversation.id, seq)])
     reached("relay_commit_entry")

@@ -26,7 +26,7 @@ from relay.gate import REQUESTS
 from relay.handshake import State, answer_hello, step
 from relay.lane import Lane
 from relay.outcome import Outcome
-from relay.routes import ROUTES, Thread
+from relay.routes import ROUTES, Thread, check_message
 from relay.services import Services
 from relay.throttle import Bucket
 from wire import requests
@@ -64,7 +64,11 @@ class Dispatcher:
             self.fail(connection, None, error)
             return
         try:
-            self._take(connection, request)
+            if type(request) is Append and request.commit is None and _may_speak(connection):
+                check_message(request)  # nearly every frame comes along here
+                self._lane.take(connection, request)
+            else:
+                self._take(connection, request)
         except WireError as error:
             self.fail(connection, getattr(request, "rid", None), error)
         except Exception as error:  # noqa: BLE001  a connection's outermost loop
@@ -239,3 +243,9 @@ class Dispatcher:
         kind = type(request).__name__
         logs.failure(_log, "fault", error, connection=connection.number, request=kind)
         self.fail(connection, getattr(request, "rid", None), _FAULT)
+
+
+def _may_speak(connection: Connection) -> bool:
+    """Whether the connection has logged in and has a request left, taken then."""
+    bucket = connection.bucket
+    return connection.state is State.READY and bucket is not None and bucket.has_one()

@@ -49,12 +49,18 @@ NEXT: Final[dict[tuple[State, type], State]] = {
     (State.READY, requests.Logout): State.CLOSED,
 }
 
+_STAYS: Final = frozenset(
+    frame for (state, frame), after in NEXT.items() if state is after is State.READY
+)
+
 
 def step(state: State, frame: object) -> State:
     """Return the state after `frame` (a request, or a log-in's answer).
 
     Raises WireError(bad_request) for a frame that has no place there.
     """
+    if state is State.READY and type(frame) in _STAYS:  # nearly every frame there is
+        return state
     try:
         return NEXT[state, type(frame)]
     except KeyError:

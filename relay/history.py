@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from sqlalchemy import Connection
 
 from relay import segments
+from relay.caches import MAX_ACKS
 from relay.context import Context, Who
 from relay.outcome import Outcome
 from relay.rights import no_such_room, not_a_member
@@ -162,9 +163,9 @@ def ack_inbox(connection: Connection, _context: Context, who: Who, request: AckI
     return Outcome(Ok(request.rid))
 
 
-def write_cursors(connection: Connection, context: Context) -> None:
-    """Write the acknowledgements that are only remembered yet."""
-    write_acks(connection, context.acks.take())
+def write_cursors(connection: Connection, context: Context, most: int = MAX_ACKS) -> None:
+    """Write so many of the acknowledgements that are only remembered yet."""
+    write_acks(connection, context.acks.take(most))
 
 
 def write_acks(connection: Connection, seqs: Mapping[tuple[int, bytes], int]) -> None:

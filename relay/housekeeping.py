@@ -1,12 +1,14 @@
-"""The thread that keeps house: cursors, votes whose time is up, retention, checkpoints.
+"""The thread that keeps house: cursors, votes whose time is up, retention.
 
-Never writes by itself, but for SQLite's checkpoint: it hands the writer small jobs.
+Never writes by itself: it hands the writer small jobs, so that messages go in between.
 """
 
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from sqlalchemy import Connection
@@ -14,19 +16,19 @@ from sqlalchemy import Connection
 from relay.context import Context
 from relay.history import write_cursors
 from relay.outcome import Outcome
-from relay.retention import delete_expired, delete_old, remove_idle, unreachable_nodes
+from relay.retention import Deleted, delete_expired, delete_old, remove_idle, unreachable_nodes
 from relay.usage import write_usage
 from relay.verdicts import settle
 from relay.worker import Worker
 from storage.relay import retention_rows
-from storage.relay.checkpoint import checkpoint, wal_size_bytes
 from storage.relay.database import Database
 from storage.relay.vacuum import give_back_pages
 from wire.errors import WireError
 
 TURN_S: Final = 1.0
-CHECKPOINT_AT_BYTES: Final = 4 << 20
+ACKS_PER_SLICE: Final = 64  # cursors in one transaction
 CONVERSATIONS_PER_TURN: Final = 16
+DELETING_SHARE: Final = 0.25  # of the time, at most, goes into deleting while others wait
 SWEEP_AFTER_COMMITS: Final = 32  # deleted in one conversation: then its tree is walked
 SLOW_TURNS: Final = 600  # between two looks for idle leaves and expired packages
 Tell = Callable[[Outcome], None]
@@ -72,15 +74,15 @@ class Housekeeping:
 
     def turn(self, number: int) -> None:
         """Do what is due; `number` counts the turns. Raises Unavailable or WireError."""
+        for _slice in range(0, len(self._context.acks), ACKS_PER_SLICE):
+            self._writer.call(lambda c: write_cursors(c, self._context, ACKS_PER_SLICE))
         self._submit(self._small)
-        self._writer.call(self._retention)
+        self._delete_old()
         self._sweep()
         self._writer.call(give_back_pages)
         if number % SLOW_TURNS == 0:
             self._submit(lambda connection: remove_idle(connection, self._context))
             self._submit(lambda connection: delete_expired(connection, self._context))
-        if wal_size_bytes(self._database) > CHECKPOINT_AT_BYTES:
-            checkpoint(self._database)
 
     def _loop(self) -> None:
         number = 0
@@ -105,16 +107,30 @@ class Housekeeping:
         write_usage(connection, self._context)
 
     def _small(self, connection: Connection) -> Outcome:
-        self._write_remembered(connection)
+        write_usage(connection, self._context)
         return settle(connection, self._context)
 
-    def _retention(self, connection: Connection) -> None:
-        rows = retention_rows.next_conversations(connection, self._place, CONVERSATIONS_PER_TURN)
-        for row in rows:
-            count = delete_old(connection, self._context, row)
-            if count:
-                self._deleted[row] = self._deleted.get(row, 0) + count
+    def _delete_old(self) -> None:
+        """Look through some conversations, each slice in its turn with what else is written."""
+        with self._database.read() as connection:
+            rows = retention_rows.next_conversations(
+                connection, self._place, CONVERSATIONS_PER_TURN
+            )
+        until_s = time.monotonic() + self._turn_s * DELETING_SHARE
         self._place = rows[-1] if len(rows) == CONVERSATIONS_PER_TURN else 0
+        for row in rows:
+            while True:
+                done = self._writer.call(partial(self._delete_slice, row=row))
+                if done.commits:
+                    self._deleted[row] = self._deleted.get(row, 0) + done.commits
+                if time.monotonic() > until_s:
+                    self._place = row - 1 if done.is_more else row  # to go on with
+                    return
+                if not done.is_more:
+                    break
+
+    def _delete_slice(self, connection: Connection, row: int) -> Deleted:
+        return delete_old(connection, self._context, row)
 
     def _sweep(self) -> None:
         """Walk one conversation's kept trees, and delete the nodes that are in none."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from threading import Lock
+from functools import partial
 from typing import Final
 
 from sqlalchemy import Connection as Database
@@ -27,17 +27,18 @@ MOST: Final = 4096  # of one batch, more or less: a transaction holds up what is
 
 @dataclass(slots=True)
 class _Taken:
-    """A connection, and what it sent since the writer came last."""
+    """A connection, and what it sent since the writer went off last."""
 
     connection: Connection
     who: Who
     requests: list[Append] = field(default_factory=list)
+    size_bytes: int = 0
 
 
 class Lane:
-    """Takes messages on the event loop's thread; the writer's thread empties it.
+    """For the event loop's thread only: the writer is handed a batch when it is done with one.
 
-    `refuse` answers one that is not stored; `alone` has one done by itself.
+    `refuse` answers a message that is not stored; `alone` has one done by itself.
     """
 
     def __init__(
@@ -47,63 +48,62 @@ class Lane:
         refuse: Callable[[Connection, Append, Exception], None],
         alone: Callable[[Connection, Append], None],
     ) -> None:
-        self.services = services
+        self._services = services
         self._refuse = refuse
         self._alone = alone
-        self._lock = Lock()  # of the three below
         self._waiting: dict[Connection, _Taken] = {}
         self._count = 0
-        self._is_called = False
+        self._is_called = False  # a batch is on its way, or will be at the end of this turn
 
     def __len__(self) -> int:
         return self._count
 
     def take(self, connection: Connection, request: Append) -> None:
         """Have a message appended; raise WireError(unavailable) when too many wait."""
-        with self._lock:
-            if self._count >= CAPACITY:
-                text = "The relay has too much to do. Nothing was stored: try again in a moment."
-                raise WireError(Code.UNAVAILABLE, text)
-            taken = self._waiting.get(connection)
-            if taken is None:
-                taken = self._waiting[connection] = _Taken(connection, connection.session.who)
-            taken.requests.append(request)
-            self._count += 1
-            is_called, self._is_called = self._is_called, True
-        connection.began(len(request.message))
-        if not is_called:
-            self._call()
+        if self._count >= CAPACITY:
+            text = "The relay has too much to do. Nothing was stored: try again in a moment."
+            raise WireError(Code.UNAVAILABLE, text)
+        taken = self._waiting.get(connection)
+        if taken is None:
+            taken = self._waiting[connection] = _Taken(connection, connection.session.who)
+        size = len(request.message)
+        taken.requests.append(request)
+        taken.size_bytes += size
+        self._count += 1
+        connection.began(size)
+        if not self._is_called:
+            self._is_called = True
+            self._services.loop.call_soon(self._call)  # with all that this turn brings
 
     def _call(self) -> None:
-        """Have the writer come."""
-        trip = _Trip(self)
-        try:
-            self.services.writer.submit(trip.run, trip.finish)
-        except WireError as error:
-            self.told(self.empty(), error)
+        """Hand the writer what waits."""
+        taken = self._empty()
+        parcels = [Parcel(each.who, each.requests) for each in taken]
+        context = self._services.context
 
-    def empty(self) -> list[_Taken]:
-        """Take out what waits. What comes from now on calls the writer again."""
-        with self._lock:
-            taken: list[_Taken] = []
-            count = 0
-            while self._waiting and count < MOST:
-                taken.append(self._waiting.pop(next(iter(self._waiting))))
-                count += len(taken[-1].requests)
-            self._count -= count
-            self._is_called = False
+        def run(database: Database) -> Batch:
+            return append_messages(database, context, parcels)
+
+        try:
+            self._services.writer.submit(run, partial(self._told, taken))
+        except WireError as error:
+            self._told(taken, error)
+
+    def _empty(self) -> list[_Taken]:
+        taken: list[_Taken] = []
+        count = 0
+        while self._waiting and count < MOST:
+            taken.append(self._waiting.pop(next(iter(self._waiting))))
+            count += len(taken[-1].requests)
+        self._count -= count
         return taken
 
-    def told(self, taken: Sequence[_Taken], result: Batch | Exception) -> None:
-        """Answer what was taken."""
-        with self._lock:
-            is_called = self._is_called or not self._waiting
-            self._is_called = self._is_called or bool(self._waiting)
-        if not is_called:
-            self._call()
+    def _told(self, taken: Sequence[_Taken], result: Batch | Exception) -> None:
+        self._is_called = bool(self._waiting)
+        if self._waiting:
+            self._services.loop.call_soon(self._call)
         for each in taken:
-            size = sum([len(request.message) for request in each.requests])
-            each.connection.done(size, count=len(each.requests))
+            each.connection.done(each.size_bytes, count=len(each.requests))
         if isinstance(result, Batch):
             self._tell(taken, result)
             return
@@ -116,7 +116,7 @@ class Lane:
                 self._alone(connection, request)
 
     def _tell(self, taken: Sequence[_Taken], batch: Batch) -> None:
-        services = self.services
+        services = self._services
         outlets = [each.connection.outlet for each in taken]
         for said in batch.said:
             services.metrics.entries += sum([len(run.entries) for run in said.runs])
@@ -128,22 +128,3 @@ class Lane:
                 outlets[place].reply(answer)
             else:
                 outlets[place].accept([(request.rid, answer)])
-
-
-class _Trip:
-    """One way of the writer: what it takes the first time, it takes when it must try again."""
-
-    __slots__ = ("_lane", "_taken")
-
-    def __init__(self, lane: Lane) -> None:
-        self._lane = lane
-        self._taken: list[_Taken] | None = None
-
-    def run(self, database: Database) -> Batch:
-        if self._taken is None:
-            self._taken = self._lane.empty()
-        parcels = [Parcel(each.who, each.requests) for each in self._taken]
-        return append_messages(database, self._lane.services.context, parcels)
-
-    def finish(self, result: Batch | Exception) -> None:
-        self._lane.told(self._lane.empty() if self._taken is None else self._taken, result)

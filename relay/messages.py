@@ -25,6 +25,7 @@ from storage.killpoints import reached
 from storage.relay import account_rows, conversation_rows, segment_rows, transaction_rows
 from storage.relay.account_rows import Account, Standing
 from storage.relay.conversation_rows import Conversation
+from storage.relay.prepared import savepoint
 from storage.relay.segment_rows import Segment
 from storage.relay.transaction_rows import Key
 from wire.errors import Code, WireError
@@ -32,7 +33,7 @@ from wire.policy import Kind
 from wire.replies import Conflict, Entry
 from wire.requests import Append
 
-_FEW = 4  # transactions: looked up first, which costs less than an INSERT that can be undone
+_FEW = 1  # transactions: looked up first, which costs less than an INSERT that can be undone
 
 
 class Parcel(NamedTuple):
@@ -244,7 +245,7 @@ def _claim(
     connection = work.connection
     if sum(len(part.run.ids) for log in logs for part in log.parts) > _FEW:
         try:
-            with connection.begin_nested():
+            with savepoint(connection):
                 _insert_transactions(connection, logs)
             return [log for log in logs if log.parts], []
         except IntegrityError:
@@ -308,9 +309,10 @@ def _write(work: _Work, logs: Sequence[_Log]) -> tuple[Said, ...]:
             messages = [request.message for request in run.requests]
             some = list(map(Entry, seqs, repeat(arrived_ms), messages))
             answers = list(zip([request.rid for request in run.requests], seqs, strict=True))
-            runs.append(SaidRun(part.place, answers, some))
+            who, size = part.who, run.size_bytes
+            runs.append(SaidRun(part.place, answers, some, size))
             entries += some
-            origins.append((part.who.account_id, part.who.device_row, run.ids))
+            origins.append((who.account_id, who.device_row, size, run.ids))
         new += segments_of(log.row, entries, origins)
         said.append(Said(log.conversation.conversation, tuple(runs), log.readers))
         moves.append((log.row, log.conversation.last_seq, entries[-1].seq))

@@ -37,6 +37,7 @@ class SaidRun(NamedTuple):
     place: int
     answers: list[tuple[int, int]]
     entries: list[Entry]
+    size_bytes: int  # of the entries' messages
 
 
 class Said(NamedTuple):

@@ -126,7 +126,7 @@ def _append_removes(
         other_rows.update_removals(connection, [removal.id], issued_on=kept)
         entries.append(Entry(seq, arrived_ms, message))
     if entries:
-        segments.write(connection, conversation.id, entries, segments.by_relay(len(entries)))
+        segments.write(connection, conversation.id, entries, segments.by_relay(entries))
     return tuple(entries)
 
 

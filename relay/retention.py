@@ -5,7 +5,8 @@ Never the newest commit, its GroupInfo or its tree; and never much in one transa
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from sqlalchemy import Connection
 
@@ -27,23 +28,44 @@ from storage.relay import (
 from wire.policy import Kind
 
 SEGMENTS_PER_SLICE = 64  # of at most a thousand entries each, mostly of one
+ENTRIES_PER_SLICE = 1024  # a few ms of the writer's time
 COMMITS_PER_SLICE = 100
 LEAVES_PER_SLICE = 20
 
 
-def delete_old(connection: Connection, context: Context, row: int) -> int:
-    """Delete a slice of what a conversation needs no more; return how many commits it was."""
+class Deleted(NamedTuple):
+    """What one slice was: how many commits, and whether there is more to delete."""
+
+    commits: int
+    is_more: bool
+
+
+def delete_old(connection: Connection, context: Context, row: int) -> Deleted:
+    """Delete a slice of what a conversation needs no more."""
     conversation = conversation_rows.find_row(connection, row, lock=True)
     old_ms = context.now_ms() - context.limits.retention_s * 1000
     oldest = segment_rows.oldest(connection, row, SEGMENTS_PER_SLICE)
     upto = _needed_by_nobody(connection, row, old_ms, conversation.last_seq, oldest)
-    _delete_segments(connection, row, [first for first, last, _ in oldest if last <= upto])
+    unneeded = [each for each in oldest if each[1] <= upto]
+    gone = list(_slice(unneeded))
+    _delete_segments(connection, row, gone)
+    is_more = len(gone) < len(unneeded) or len(gone) == SEGMENTS_PER_SLICE
     base = retention_rows.base_commit(connection, row, min(upto, conversation.commit_seq))
     if base is None:
-        return 0
+        return Deleted(0, is_more)
     count, freed = retention_rows.delete_commits(connection, row, base, COMMITS_PER_SLICE)
     _give_back(connection, freed)
-    return count
+    return Deleted(count, is_more)
+
+
+def _slice(unneeded: Sequence[tuple[int, int, int]]) -> Iterator[int]:
+    """Yield the first numbers of segments until there are entries enough for one transaction."""
+    count = 0
+    for first, last, _ in unneeded:
+        if count and count + last - first >= ENTRIES_PER_SLICE:
+            return
+        count += last - first + 1
+        yield first
 
 
 def _needed_by_nobody(
@@ -65,14 +87,14 @@ def _delete_segments(connection: Connection, row: int, firsts: Sequence[int]) ->
     if not firsts:
         return
     freed: dict[int, int] = {}
-    sent: list[tuple[int, bytes]] = []
-    for size, (account, device, transaction) in segments.contents(
-        segment_rows.those_of(connection, row, firsts)
-    ):
-        if transaction is not None:
-            freed[account] = freed.get(account, 0) + size
-            sent.append((device, transaction))
-    transaction_rows.delete_those(connection, sent)
+    sent: dict[int, list[bytes]] = {}
+    for packed in segment_rows.origins_of(connection, row, firsts):
+        for account, device, size, ids in segments.origins_of(packed):
+            if device:  # what the relay wrote itself is nobody's
+                freed[account] = freed.get(account, 0) + size
+                sent.setdefault(device, []).extend(one for one in ids if one is not None)
+    for device, ids in sent.items():
+        transaction_rows.delete_those(connection, device, ids)
     segment_rows.delete_those(connection, row, firsts)
     _give_back(connection, freed)
 

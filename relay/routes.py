@@ -54,16 +54,21 @@ class Route:
 
 
 def _append(gate: Gate, who: Who, request: requests.Append, now_s: float) -> None:
-    is_external = request.message.startswith(_PUBLIC_MESSAGE)
     parts = request.commit
-    if parts is not None:
+    if parts is None:
+        check_message(request)
+    else:
+        is_external = request.message.startswith(_PUBLIC_MESSAGE)
         gate.commit(who, request.conversation, now_s, is_external=is_external)
         size = len(request.message) + len(parts.group_info) + len(parts.welcome or b"")
         gate.commit_bytes(who, size + sum(map(len, parts.nodes)), now_s)
-    # Before the writer parses it for nothing: what comes from outside is open, and may be long.
-    elif is_external:
+
+
+def check_message(request: requests.Append) -> None:
+    """Refuse, before the writer reads it for nothing, what is no message: WireError."""
+    if request.message.startswith(_PUBLIC_MESSAGE):
         raise WireError(Code.BAD_REQUEST, "A commit brings a GroupInfo and the tree's new nodes.")
-    elif len(request.message) > MAX_MESSAGE_BYTES:
+    if len(request.message) > MAX_MESSAGE_BYTES:
         raise WireError(Code.TOO_LARGE, "The message is too large. Nothing was sent: shorten it.")
 
 

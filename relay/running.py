@@ -20,6 +20,7 @@ from relay.acceptor import Acceptor
 from relay.arrival import Arrival
 from relay.asking import Asking
 from relay.bus import Bus
+from relay.checkpointing import Checkpointing
 from relay.config import Config
 from relay.connection import Connection
 from relay.dispatch import Dispatcher
@@ -81,6 +82,7 @@ class Relay:
             tell=lambda outcome: self.services.bus.tell(outcome, None),
             failed=_log_failure,
         )
+        self._checkpointing = Checkpointing(belongings.database, failed=_log_failure)
         self._probes = (Probe(self.services.writer), Probe(self.services.reader))
         self._presence_at_s = 0.0
         self._ticks = 0
@@ -92,6 +94,7 @@ class Relay:
         self.services.loop.set_exception_handler(_log_loop_error)
         self.acceptor.start()
         self._housekeeping.start()
+        self._checkpointing.start()
         services = self.services
         services.reader.submit(
             lambda database: waiting_removes(database, services.context), self._remind
@@ -119,6 +122,7 @@ class Relay:
         if self._timer is not None:
             self._timer.cancel()
         await asyncio.to_thread(self._housekeeping.close)
+        await asyncio.to_thread(self._checkpointing.close)
         await asyncio.to_thread(services.writer.close)
         await asyncio.to_thread(services.reader.close)
         await asyncio.sleep(0)  # what the threads delivered

@@ -5,7 +5,7 @@ Never a database: storage/relay/segment_rows.py keeps what is made here.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final, TypeAlias
 
 import msgspec
@@ -16,19 +16,24 @@ from storage.relay.segment_rows import Segment
 from wire.limits import MAX_FETCH_BYTES
 from wire.replies import Entry
 
-Origin: TypeAlias = tuple[int, int, bytes | None]  # account, device (rows; 0: the relay), id
-Origins: TypeAlias = tuple[int, int, Sequence[bytes | None]]  # of entries that follow each other
+# Of entries that follow each other: account and device (rows; 0: the relay), the bytes of their
+# messages together, and their transactions' ids.
+Origins: TypeAlias = tuple[int, int, int, Sequence[bytes | None]]
 MAX_SEGMENT_BYTES: Final = MAX_FETCH_BYTES // 2  # one entry may have more: then it is alone
 MAX_SEGMENT_ENTRIES: Final = 1024
 
 _encoder = msgspec.msgpack.Encoder()
 _entries = msgspec.msgpack.Decoder(tuple[Entry, ...])
-_origins = msgspec.msgpack.Decoder(tuple[tuple[int, int, tuple[bytes | None, ...]], ...])
+_origins = msgspec.msgpack.Decoder(tuple[tuple[int, int, int, tuple[bytes | None, ...]], ...])
 
 
-def by_relay(count: int) -> list[Origins]:
-    """The origins of so many entries of the relay's own."""
-    return [(0, 0, [None] * count)]
+def by_relay(entries: Sequence[Entry]) -> list[Origins]:
+    """The origins of entries of the relay's own."""
+    return [(0, 0, _size_bytes(entries), [None] * len(entries))]
+
+
+def _size_bytes(entries: Sequence[Entry]) -> int:
+    return sum([len(entry.message) for entry in entries])
 
 
 def write(
@@ -40,10 +45,14 @@ def write(
 
 def segments_of(row: int, entries: Sequence[Entry], origins: Sequence[Origins]) -> list[Segment]:
     """Return the rows that keep entries, each of a size that is read and deleted as one."""
-    size = sum([len(entry.message) for entry in entries])
+    size = sum([size for _, _, size, _ in origins])
     if size <= MAX_SEGMENT_BYTES and len(entries) <= MAX_SEGMENT_ENTRIES:
         return [_segment(row, entries, origins)]
-    each = [(account, device, (one,)) for account, device, ids in origins for one in ids]
+    whose = [(account, device, one) for account, device, _, ids in origins for one in ids]
+    each = [
+        (account, device, len(entry.message), (one,))
+        for entry, (account, device, one) in zip(entries, whose, strict=True)
+    ]
     return [_segment(row, entries[a:b], each[a:b]) for a, b in _bounds(entries)]
 
 
@@ -96,10 +105,6 @@ def message_at(connection: Connection, row: int, seq: int) -> bytes | None:
     return next(e.message for e in _entries.decode(segment.entries) if e.seq == seq)
 
 
-def contents(segments: Iterable[Segment]) -> Iterator[tuple[int, Origin]]:
-    """Yield the size in bytes and the origin of every entry."""
-    for segment in segments:
-        entries, origins = _entries.decode(segment.entries), _origins.decode(segment.origins)
-        each = [(account, device, one) for account, device, ids in origins for one in ids]
-        for entry, origin in zip(entries, each, strict=True):
-            yield len(entry.message), origin
+def origins_of(packed: bytes) -> Sequence[Origins]:
+    """Return whose a segment's entries are."""
+    return _origins.decode(packed)

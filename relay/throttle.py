@@ -30,6 +30,13 @@ class Bucket:
         self.tokens = rate.burst
         self.at_s = now_s
 
+    def has_one(self) -> bool:
+        """Take one if it is there: without a clock, since what came since was not added yet."""
+        if self.tokens < 1.0:
+            return False
+        self.tokens -= 1.0
+        return True
+
     def take(self, rate: Rate, now_s: float, cost: float = 1.0) -> float:
         """Take `cost` and return 0.0, or take nothing and return the seconds until it is there."""
         tokens = self.tokens

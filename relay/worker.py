@@ -15,7 +15,7 @@ from typing import Any, Generic, TypeAlias, TypeVar
 from sqlalchemy import Connection
 
 from relay import logs, usage
-from storage.relay.database import Database
+from storage.relay.database import Database, Kept
 from storage.relay.errors import Collision, Unavailable
 from wire.errors import Code, WireError
 
@@ -46,15 +46,22 @@ class Worker:
     """A thread that runs jobs in transactions, many in one, in the order of submission.
 
     `deliver` is called on this thread after each commit with the batch's callbacks, in order; the
-    relay hands them to its event loop with one wake-up.
+    relay hands them to its event loop with one wake-up. `ended` is called when the thread ends.
     """
 
     def __init__(
-        self, name: str, transaction: Transaction, *, deliver: Deliver = run_all, batch: int = BATCH
+        self,
+        name: str,
+        transaction: Transaction,
+        *,
+        deliver: Deliver = run_all,
+        batch: int = BATCH,
+        ended: Callable[[], None] = lambda: None,
     ) -> None:
         self._transaction = transaction
         self._deliver = deliver
         self._batch = batch
+        self._ended = ended
         self._jobs: queue.Queue[_Job[Any] | None] = queue.Queue(CAPACITY)
         self._closed = False
         self._thread = threading.Thread(target=self._loop, name=name, daemon=True)
@@ -106,7 +113,8 @@ class Worker:
                 [_callback(job, result) for job, result in zip(jobs, results, strict=True)]
             )
             if not more:
-                return
+                break
+        self._ended()
 
     def _take(self, first: _Job[Any]) -> tuple[list[_Job[Any]], bool]:
         jobs = [first]
@@ -194,9 +202,12 @@ def _unavailable(cause: Exception) -> WireError:
 
 def writer(database: Database, *, deliver: Deliver = run_all) -> Worker:
     """The thread that owns the database's writes."""
-    return Worker("sotto-writer", database.write, deliver=deliver)
+    kept = Kept(database, writes=True)
+    return Worker("sotto-writer", kept.transaction, deliver=deliver, ended=kept.close)
 
 
 def reader(database: Database, *, deliver: Deliver = run_all) -> Worker:
     """The thread that reads; small batches, so that it never holds back a checkpoint."""
-    return Worker("sotto-reader", database.read, deliver=deliver, batch=32)
+    kept = Kept(database, writes=False)
+    transaction = kept.transaction
+    return Worker("sotto-reader", transaction, deliver=deliver, batch=32, ended=kept.close)

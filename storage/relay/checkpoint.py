@@ -1,26 +1,35 @@
 """Moving SQLite's write-ahead log into the database file, beside the writer.
 
-Never blocks the writer unless the log has grown over its bound.
+Never while it is small: see relay/checkpointing.py for when.
 """
 
 from __future__ import annotations
 
 import sqlite3
 
-from storage.relay.database import WAL_BOUND_BYTES, Database
+from storage.relay.database import Database
 from storage.relay.errors import Unavailable
 
 
-def checkpoint(database: Database) -> int:
-    """Move what can be moved without waiting for anybody; return the log's size in bytes.
+def checkpoint(database: Database) -> None:
+    """Move what can be moved without waiting for anybody.
 
-    Does nothing on other databases. Beyond WAL_BOUND_BYTES, readers and the writer wait for it.
-    Raises Unavailable.
+    Does nothing on other databases. Raises Unavailable.
     """
+    _checkpoint(database, "PASSIVE")
+
+
+def restart(database: Database) -> None:
+    """Move the rest while the writer waits, and let the log begin anew.
+
+    Soon after checkpoint() that is little. Does nothing on other databases. Raises Unavailable.
+    """
+    _checkpoint(database, "TRUNCATE")
+
+
+def _checkpoint(database: Database, mode: str) -> None:
     if database.path is None:
-        return 0
-    size = wal_size_bytes(database)
-    mode = "TRUNCATE" if size > WAL_BOUND_BYTES else "PASSIVE"
+        return
     try:
         raw = database.engine.raw_connection()
         try:
@@ -29,7 +38,6 @@ def checkpoint(database: Database) -> int:
             raw.close()
     except sqlite3.Error as error:
         raise Unavailable(type(error).__name__) from error
-    return size
 
 
 def wal_size_bytes(database: Database) -> int:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,7 +22,8 @@ from storage.relay.durability import check_durability
 from storage.relay.errors import Collision, Unavailable, UnsafeDatabase
 
 BUSY_TIMEOUT_MS = 5000  # how long another process (backup, `admin`) may hold SQLite's write lock
-WAL_BOUND_BYTES = 64 << 20  # beyond it the writer itself truncates the WAL
+WAL_KEPT_BYTES = 16 << 20  # of the log's file, when it begins anew
+REST_S = 1.0  # after which a server may have closed a connection unseen
 CONNECTIONS = 8  # writer, reader, housekeeping, and a few for commands
 _DRIVERS = {
     "sqlite": "sqlite+pysqlite",
@@ -62,6 +64,51 @@ class Database:
     def close(self) -> None:
         """Close every connection; SQLite's WAL goes with the last one."""
         self.engine.dispose()
+
+
+class Kept:
+    """One connection kept open for a thread's transactions: taking one each time costs as much as
+    a small transaction does.
+
+    `writes`: as Database.write() does, else as read().
+    """
+
+    def __init__(self, database: Database, *, writes: bool) -> None:
+        self._engine = database.engine
+        self._writes = writes
+        self._connection: Connection | None = None
+        self._used_s = 0.0
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """A transaction, with Database's promises and exceptions."""
+        with _failing_as_unavailable():
+            connection, self._connection = self._sound() or self._new(), None
+            try:
+                with connection.begin():
+                    yield connection
+            except BaseException:
+                connection.close()  # whatever is wrong with it, the pool finds out
+                raise
+            self._connection, self._used_s = connection, time.monotonic()
+
+    def close(self) -> None:
+        """Give the connection back."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _new(self) -> Connection:
+        connection = self._engine.connect()
+        return connection.execution_options(sotto_write=True) if self._writes else connection
+
+    def _sound(self) -> Connection | None:
+        """The kept connection; after a rest only if it still answers."""
+        connection = self._connection
+        if connection is not None and time.monotonic() - self._used_s > REST_S:
+            self.close()  # a connection from the pool is one that answers
+            return None
+        return connection
 
 
 def open_database(url: str, *, connections: int = CONNECTIONS) -> Database:
@@ -159,7 +206,7 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
         "synchronous=FULL",
         "foreign_keys=ON",
         "wal_autocheckpoint=0",  # housekeeping does: a checkpoint would hold up the writer
-        f"journal_size_limit={WAL_BOUND_BYTES}",
+        f"journal_size_limit={WAL_KEPT_BYTES}",
         "temp_store=MEMORY",
         "cache_size=-65536",
         "mmap_size=0",

@@ -149,6 +149,18 @@ def executed(connection: Connection, sql: str, parameters: Any, *, is_many: bool
 
 
 @contextmanager
+def savepoint(connection: Connection) -> Iterator[None]:
+    """Undo what the block wrote when it raises, and only that."""
+    executed(connection, "SAVEPOINT sotto", ()).close()
+    try:
+        yield
+    except DBAPIError:
+        executed(connection, "ROLLBACK TO SAVEPOINT sotto", ()).close()
+        raise
+    executed(connection, "RELEASE SAVEPOINT sotto", ()).close()
+
+
+@contextmanager
 def failing_as_ours(connection: Connection, cursor: Any) -> Iterator[None]:
     """Raise the driver's errors as SQLAlchemy's, and close the cursor then."""
     try:

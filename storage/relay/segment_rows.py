@@ -12,7 +12,7 @@ from sqlalchemy import Connection, bindparam, delete, func, select
 
 from storage.relay.bulk import Bulk
 from storage.relay.prepared import Prepared
-from storage.relay.rows import chunks, columns_of, many
+from storage.relay.rows import chunks, columns_of
 from storage.relay.schema import segments
 
 SEGMENTS_PER_STATEMENT = 16  # of half a MiB at most: a MySQL packet has room for 16 MiB
@@ -87,14 +87,14 @@ def oldest(connection: Connection, row: int, limit: int) -> list[tuple[int, int,
     return [(each[0], each[1], each[2]) for each in connection.execute(query.limit(limit))]
 
 
-def those_of(connection: Connection, row: int, firsts: Sequence[int]) -> list[Segment]:
-    """The segments that begin with these numbers."""
-    found: list[Segment] = []
+def origins_of(connection: Connection, row: int, firsts: Sequence[int]) -> list[bytes]:
+    """Whose entries lie in the segments that begin with these numbers."""
+    found: list[bytes] = []
     for some in chunks(firsts):
-        query = _segment.where(
+        query = select(segments.c.origins).where(
             segments.c.conversation_id == row, segments.c.first_seq.in_(some)
-        ).order_by(segments.c.first_seq)
-        found += many(connection, query, Segment)
+        )
+        found += connection.execute(query.order_by(segments.c.first_seq)).scalars()
     return found
 
 

@@ -55,15 +55,11 @@ def find(connection: Connection, keys: Iterable[Key]) -> dict[Key, Transaction]:
     return found
 
 
-def delete_those(connection: Connection, keys: Iterable[Key]) -> None:
-    """Forget transactions: their entries are gone."""
-    by_device: dict[int, list[bytes]] = {}
-    for device_row, transaction_id in keys:
-        by_device.setdefault(device_row, []).append(transaction_id)
-    for device_row, gone in by_device.items():
-        for some in chunks(gone):
-            connection.execute(
-                delete(transactions).where(
-                    transactions.c.device_id == device_row, transactions.c.transaction_id.in_(some)
-                )
+def delete_those(connection: Connection, device_row: int, ids: Iterable[bytes]) -> None:
+    """Forget a device's transactions: their entries are gone."""
+    for some in chunks(ids):
+        connection.execute(
+            delete(transactions).where(
+                transactions.c.device_id == device_row, transactions.c.transaction_id.in_(some)
             )
+        )

@@ -80,7 +80,8 @@ def said(*runs: tuple[int, int, int], readers: tuple[Session, ...]) -> outcome.S
     for place, first, last in runs:
         seqs = range(first, last + 1)
         entries = [replies.Entry(seq, 1000, b"m%d" % seq) for seq in seqs]
-        made.append(outcome.SaidRun(place, [(100 + seq, seq) for seq in seqs], entries))
+        answers = [(100 + seq, seq) for seq in seqs]
+        made.append(outcome.SaidRun(place, answers, entries, 2 * len(entries)))
     return outcome.Said(ROOM, tuple(made), Readers(devices(*readers)))
 
 
@@ -131,7 +132,7 @@ def test_messages_of_many_megabytes_go_in_frames_that_fit() -> None:
     alice, bob = post.join("alice"), post.join("bob")
     entries = [replies.Entry(seq, 1000, bytes(60_000)) for seq in range(1, 40)]
     answers = [(seq, seq) for seq in range(1, 40)]
-    run = outcome.SaidRun(0, answers, entries)
+    run = outcome.SaidRun(0, answers, entries, 39 * 60_000)
     post.bus.tell_said(outcome.Said(ROOM, (run,), Readers(devices(alice, bob))), [alice.outlet])
     got = post.got(bob)
     assert [e for frame in got for e in frame.entries] == entries

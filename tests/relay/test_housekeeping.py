@@ -281,7 +281,7 @@ def test_a_turn_looks_at_a_slice_of_a_long_log(world: World) -> None:
     def fill(connection: Connection, first: int, last: int) -> None:
         for seq in range(first, last):
             entry = replies.Entry(seq, world.clock.ms, b"x")
-            segments.write(connection, row, [entry], segments.by_relay(1))
+            segments.write(connection, row, [entry], segments.by_relay([entry]))
         conversation_rows.advance(connection, [(row, first - 1, last - 1)])
 
     world.run(lambda c: fill(c, 2, 1000))

@@ -57,7 +57,11 @@ class Street:
         self._came = threading.Condition()
         self.writer = Worker("test-writer", world.database.write, deliver=self._deliver)
         self.services: Any = SimpleNamespace(
-            context=world.context, writer=self.writer, bus=self.bus, metrics=Metrics()
+            loop=self.loop,
+            context=world.context,
+            writer=self.writer,
+            bus=self.bus,
+            metrics=Metrics(),
         )
         self.refused: list[tuple[int, Exception]] = []
         self.alone: list[int] = []
@@ -99,7 +103,10 @@ class Street:
 
     def until(self, done: Callable[[], bool]) -> None:
         """Run what the writer delivers until something is so."""
-        while not done():
+        while True:
+            self.loop.turn()
+            if done():
+                return
             with self._came:
                 assert self._came.wait_for(lambda: self.told, 30)
                 told, self.told = self.told, []
@@ -272,5 +279,6 @@ def test_a_stopping_relay_refuses_at_once(street: Street) -> None:
     peer = street.peer(alice)
     street.writer.close()
     street.take(peer, alice.message(room))
+    street.loop.turn()
     assert len(street.refused) == 1
     assert not peer.in_flight

@@ -11,8 +11,8 @@ from relay.segments import (
     MAX_SEGMENT_BYTES,
     MAX_SEGMENT_ENTRIES,
     Origins,
-    contents,
     message_at,
+    origins_of,
     read,
     segments_of,
 )
@@ -25,7 +25,7 @@ def entries_of(sizes: list[int], first: int = 1) -> tuple[list[Entry], list[Orig
     entries = [Entry(first + n, 1000 + n, bytes([n % 256]) * size) for n, size in enumerate(sizes)]
     ids = [bytes(15) + bytes([n % 256]) for n in range(len(sizes))]
     half = len(sizes) // 2
-    return entries, [(1, 2, ids[:half]), (3, 4, ids[half:])]
+    return entries, [(1, 2, sum(sizes[:half]), ids[:half]), (3, 4, sum(sizes[half:]), ids[half:])]
 
 
 @given(st.lists(st.sampled_from([1, 300, MAX_SEGMENT_BYTES // 3, MAX_SEGMENT_BYTES + 1])))
@@ -37,8 +37,12 @@ def test_a_segment_is_small_or_has_one_entry(sizes: list[int]) -> None:
     for each in made:
         size = sum(sizes[each.first_seq - 1 : each.last_seq])
         assert size <= MAX_SEGMENT_BYTES or each.first_seq == each.last_seq
-    each = [(a, d, one) for a, d, ids in entries_of(sizes)[1] for one in ids]
-    assert list(contents(made)) == list(zip(sizes, each, strict=True))
+    whose = [origins for segment in made for origins in origins_of(segment.origins)]
+    for device, expected in ((2, entries_of(sizes)[1][0]), (4, entries_of(sizes)[1][1])):
+        own = [origins for origins in whose if origins[1] == device]
+        assert sum(size for _, _, size, _ in own) == expected[2]
+        assert [one for *_, ids in own for one in ids] == expected[3]
+        assert {account for account, *_ in own} <= {expected[0]}
 
 
 def test_a_segment_has_so_many_entries_at_most() -> None:

@@ -103,9 +103,12 @@ def test_entries_that_lay_alone_lie_in_segments(
             assert [(e.seq, e.arrived_at_ms, e.message) for e in kept] == [
                 (seq, seq * 10, b"m%d" % seq) for row, seq in seqs if row == one
             ]
-            origins = [o for _, o in log.contents(segment_rows.those_of(connection, one, [3]))]
-            mine = (alice.who.account_id, alice.who.device_row)
-            assert origins[:2] == [(*mine, rows[0]["transaction_id"]), (0, 0, None)]
+            (packed,) = segment_rows.origins_of(connection, one, [3])
+            mine = (alice.who.account_id, alice.who.device_row, len(b"m3"))
+            assert list(log.origins_of(packed))[:2] == [
+                (*mine, (rows[0]["transaction_id"],)),
+                (0, 0, len(b"m4"), (None,)),
+            ]
             keys = [(alice.who.device_row, row["transaction_id"] or bytes(16)) for row in rows]
             sent = transaction_rows.find(connection, keys)
             assert [(t.conversation_id, t.seq) for t in sent.values()] == [seqs[0], *seqs[2:]]

@@ -43,7 +43,7 @@ def test_they_are_found_by_what_they_hold(kind: str, tmp_path: Path) -> None:
             assert list(segment_rows.between(connection, one, after=10, last=14)) == []
             assert list(segment_rows.between(connection, one, after=12, last=99)) == made[3:]
             assert segment_rows.oldest(connection, one, 2) == [(1, 1, 100), (2, 9, 200)]
-            assert segment_rows.those_of(connection, one, [10, 2, 3]) == made[1:3]
+            assert segment_rows.origins_of(connection, one, [10, 2, 3]) == [b"2", b"10"]
             segment_rows.delete_those(connection, one, [1, 2])
             assert segment_rows.first_kept(connection, one) == 10
             assert segment_rows.first_kept(connection, other) == 1

@@ -28,7 +28,7 @@ def test_those_that_are_there_are_found(kind: str, tmp_path: Path) -> None:
                 for number, each in enumerate(ids)
                 if number % 2 == 0
             }
-            transaction_rows.delete_those(connection, [(1, ids[0]), (1, ids[1])])
+            transaction_rows.delete_those(connection, 1, [ids[0], ids[1]])
             gone = transaction_rows.find(connection, [(1, ids[0]), (2, ids[1])])
             assert list(gone) == [(2, ids[1])]
 

@@ -84,7 +84,8 @@ def _runs(connection: sa.Connection) -> Iterator[tuple[dict[str, Any], list[dict
     while run := _run(connection, entries, after):
         after = (run[-1].conversation_id, run[-1].seq)
         origins = [
-            (accounts.get(e.device_id, 0), e.device_id or 0, [e.transaction_id]) for e in run
+            (accounts.get(e.device_id, 0), e.device_id or 0, len(e.message), [e.transaction_id])
+            for e in run
         ]
         segment = {
             "conversation_id": run[0].conversation_id,
