@@ -1,0 +1,134 @@
+"""A relay's data folder with accounts, groups and messages in it, and the plan for the load.
+
+Everything is made by the relay's own operations and our own MLS, in this process, before the relay
+is started on it; only password hashes are cheap.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+from sqlalchemy import Connection
+
+from crypto.labels import Purpose, labelled
+from relay import segments
+from relay.config import Config
+from relay.context import Limits
+from relay.headers import read_message
+from relay.startup import opened
+from storage.relay import conversation_rows, segment_rows, transaction_rows
+from storage.relay.segment_rows import Segment
+from tests.relay.actors import Device, World
+from wire.codec import encode
+from wire.replies import Entry
+
+BODY = 200  # bytes of a message's content
+GROWN_ROOMS = 1_000
+GROWN_ENTRIES = 10_000  # in each of them
+_RID = 0xF0F1F2F3  # in four bytes, to be found in a frame
+
+
+@contextmanager
+def world_on(data: Path, database_url: str | None = None) -> Iterator[World]:
+    """Open a relay's folder to make things in it."""
+    data.parent.mkdir(parents=True, exist_ok=True)
+    os.umask(0o077)
+    with opened(Config(data=data, database_url=database_url)) as belongings:
+        world = World(belongings.database)
+        # Nothing is refused for having come too fast, and nobody waits for bcrypt.
+        limits = Limits(bcrypt_cost=4)
+        world.context = dataclasses.replace(belongings.context, limits=limits)
+        world.clock.ms = time.time_ns() // 1_000_000
+        yield world
+
+
+def accounts(world: World, count: int) -> list[Device]:
+    """Register so many accounts, a device each."""
+    return [world.account(f"load{number}") for number in range(count)]
+
+
+def pairs(devices: list[Device]) -> list[bytes]:
+    """Found a room for each two devices; return each device's conversation."""
+    rooms = []
+    for number in range(0, len(devices), 2):
+        one, other = devices[number : number + 2]
+        room = one.room(f"pair{number}")
+        one.add(room, other)
+        rooms += [room, room]
+    return rooms
+
+
+def one_room(devices: list[Device]) -> list[bytes]:
+    """Found one room with everybody in it."""
+    room = devices[0].room("everybody")
+    devices[0].add(room, *devices[1:])
+    return [room] * len(devices)
+
+
+def grown(devices: list[Device]) -> list[bytes]:
+    """Pairs that speak among a thousand rooms with ten thousand entries each, of long ago."""
+    rooms = pairs(devices)
+    world, device = devices[0].world, devices[0]
+    template = device.message(rooms[0], bytes(BODY)).message
+    for _ in range(GROWN_ROOMS):
+        world.run(lambda c: _fill(c, device, template))
+    return rooms
+
+
+def _fill(connection: Connection, device: Device, template: bytes) -> None:
+    """Write a room of ten and its log, as messages that came ten at a time would have left it."""
+    row = conversation_rows.insert_conversation(
+        connection,
+        (),
+        conversation=os.urandom(16),
+        kind="room",
+        name="",
+        join_rule="open",
+        founder_id=device.who.device_row,
+        suite=2,
+        last_seq=GROWN_ENTRIES,
+    )
+    now_ms = device.world.clock.ms
+    made: list[Segment] = []
+    sent: list[tuple[int, bytes, int, int]] = []
+    for first in range(1, GROWN_ENTRIES + 1, 10):
+        seqs = range(first, first + 10)
+        ids = [os.urandom(16) for _ in seqs]
+        entries = [Entry(seq, now_ms, template) for seq in seqs]
+        origins = [(device.who.account_id, device.who.device_row, 10 * len(template), ids)]
+        made += segments.segments_of(row, entries, origins)
+        sent += [(device.who.device_row, one, row, seq) for one, seq in zip(ids, seqs, strict=True)]
+    segment_rows.insert(connection, made)
+    transaction_rows.insert(connection, sorted(sent, key=lambda each: each[1]))
+
+
+def nothing(devices: list[Device]) -> list[bytes]:
+    """No conversation that anybody else is in: for those who only connect."""
+    room = devices[0].room("alone")
+    return [room] * len(devices)
+
+
+def write_plan(
+    path: Path, world: World, count: int, found: Callable[[list[Device]], list[bytes]]
+) -> None:
+    """Make devices and conversations; write what relay_load/sotto.c needs of each device."""
+    devices = accounts(world, count)
+    rooms = found(devices)
+    speaks = found is not nothing
+    lines = [labelled(Purpose.DEVICE_PROOF).hex()]
+    for device, room in zip(devices, rooms, strict=True):
+        sender = device if speaks else devices[0]
+        append = msgspec.structs.replace(sender.message(room, os.urandom(BODY)), rid=_RID)
+        frame = encode(append)
+        data, _form = read_message(append.message, room)
+        where = frame.index(_RID.to_bytes(4)), frame.index(data.transaction_id)
+        key = device.signer.seed
+        fields = (key, device.account.encode(), device.id, room, frame)
+        lines.append(" ".join([*(each.hex() for each in fields), *map(str, where)]))
+    path.write_text("\n".join(lines) + "\n")
