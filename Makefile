@@ -12,7 +12,7 @@ SECONDS ?= 20
 PEERS := tests/interop
 export SOTTO_DATA ?= $(CURDIR)/.sotto/relay
 
-.PHONY: help chat stop test interop demo check guards fuzz lock bench bench-mls clean format
+.PHONY: help chat stop test interop demo check guards fuzz lock bench bench-mls bench-relay clean format
 
 help:
 	@echo "make chat       make the environment, start a relay here if none runs, open the client"
@@ -25,6 +25,7 @@ help:
 	@echo "make fuzz       hostile bytes for every decoder and for a group, SECONDS=$(SECONDS) each"
 	@echo "make bench      measure; prints numbers"
 	@echo "make bench-mls  our MLS beside other libraries, installed into bench/.peers"
+	@echo "make bench-relay  our relay beside chat servers and brokers, those that are installed"
 	@echo "make lock       every requirements file anew from pyproject.toml"
 
 $(VENV)/bin/python:
@@ -95,6 +96,9 @@ bench: $(DEV)
 
 bench-mls: $(DEV)
 	@$(BIN)/python -m bench.mls
+
+bench-relay: $(DEV)
+	@$(BIN)/python -m bench.relay
 
 lock: $(DEV)
 	$(BIN)/uv pip compile --universal --generate-hashes --python-version 3.11 -q pyproject.toml -o requirements.txt

@@ -1,4 +1,4 @@
-"""What the writer keeps in memory between two transactions: readers, fresh cursors, bytes stored.
+"""What is kept in memory between two transactions: readers, fresh cursors, who was seen, bytes.
 
 Never the truth: everything here may be lost or stale without a message being so.
 """
@@ -88,6 +88,34 @@ class AckBuffer:
         """Take out so many, the oldest first, to be written."""
         with self._lock:
             return {key: self._seqs.pop(key) for key in list(islice(self._seqs, most))}
+
+
+class SeenBuffer:
+    """When devices (rows) were here last, in ms, as far as it is not yet written.
+
+    Losing it lets a device seem away for a second longer, nothing more.
+    """
+
+    def __init__(self) -> None:
+        self._ms: dict[int, int] = {}
+        self._lock = Lock()
+
+    def __len__(self) -> int:
+        return len(self._ms)
+
+    def note(self, device_row: int, now_ms: int) -> None:
+        """The device is here now. From any thread."""
+        with self._lock:
+            self._ms[device_row] = now_ms
+
+    def of(self, device_row: int) -> int:
+        """When a device was here last, or 0."""
+        return self._ms.get(device_row, 0)
+
+    def take(self, most: int) -> dict[int, int]:
+        """Take out so many, the oldest first, to be written."""
+        with self._lock:
+            return {row: self._ms.pop(row) for row in list(islice(self._ms, most))}
 
 
 class Usage:

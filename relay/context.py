@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from crypto.ed25519 import SigningKey
-from relay.caches import AckBuffer, MemberCache, Usage
+from relay.caches import AckBuffer, MemberCache, SeenBuffer, Usage
 from wire.limits import DEFAULT_RETENTION_S
 
 
@@ -54,6 +54,7 @@ class Context:
     is_connected: Callable[[bytes], bool] = nobody
     members: MemberCache = field(default_factory=MemberCache, repr=False)
     acks: AckBuffer = field(default_factory=AckBuffer, repr=False)
+    seen: SeenBuffer = field(default_factory=SeenBuffer, repr=False)
     usage: Usage = field(default_factory=Usage, repr=False)
 
 

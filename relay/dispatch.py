@@ -6,7 +6,6 @@ in which the database took the requests.
 
 from __future__ import annotations
 
-import contextlib
 import logging
 from collections.abc import Callable
 from typing import Any, Final
@@ -14,7 +13,7 @@ from typing import Any, Final
 from picows import WSCloseCode
 from sqlalchemy import Connection as Database
 
-from relay import logins, logs
+from relay import logs
 from relay.arrival import Arrival
 from relay.bus import Session
 from relay.commit_line import CommitLine
@@ -84,7 +83,7 @@ class Dispatcher:
             # Also when the session ended before: kicked and banned, it is not there any more.
             if not services.bus.is_connected(session.who.device):
                 self._commits.leave(session.who.device)
-            self._mark_seen(session.who)
+            services.context.seen.note(session.who.device_row, services.context.now_ms())
         services.connections.discard(connection)
         services.flow.sessions = len(services.bus)
         if not services.connections:
@@ -230,13 +229,6 @@ class Dispatcher:
             self._submit(connection, request, None)
         except WireError as error:
             self.fail(connection, request.rid, error)
-
-    def _mark_seen(self, who: Who) -> None:
-        context = self._services.context
-        with contextlib.suppress(WireError):  # too much to do: it was seen when it connected
-            self._services.writer.submit(
-                lambda database: logins.mark_seen(database, context, who), lambda _result: None
-            )
 
     def _fault(self, connection: Connection, request: Any, error: Exception) -> None:
         self._services.metrics.internal_errors += 1

@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 
 from relay.context import Context
 from relay.history import write_cursors
+from relay.logins import write_seen
 from relay.outcome import Outcome
 from relay.retention import Deleted, delete_expired, delete_old, remove_idle, unreachable_nodes
 from relay.usage import write_usage
@@ -26,7 +27,7 @@ from storage.relay.vacuum import give_back_pages
 from wire.errors import WireError
 
 TURN_S: Final = 1.0
-ACKS_PER_SLICE: Final = 64  # cursors in one transaction
+PER_SLICE: Final = 64  # cursors, or devices seen, in one transaction
 CONVERSATIONS_PER_TURN: Final = 16
 DELETING_SHARE: Final = 0.25  # of the time, at most, goes into deleting while others wait
 SWEEP_AFTER_COMMITS: Final = 32  # deleted in one conversation: then its tree is walked
@@ -74,8 +75,10 @@ class Housekeeping:
 
     def turn(self, number: int) -> None:
         """Do what is due; `number` counts the turns. Raises Unavailable or WireError."""
-        for _slice in range(0, len(self._context.acks), ACKS_PER_SLICE):
-            self._writer.call(lambda c: write_cursors(c, self._context, ACKS_PER_SLICE))
+        for _slice in range(0, len(self._context.acks), PER_SLICE):
+            self._writer.call(lambda c: write_cursors(c, self._context, PER_SLICE))
+        for _slice in range(0, len(self._context.seen), PER_SLICE):
+            self._writer.call(lambda c: write_seen(c, self._context, PER_SLICE))
         self._submit(self._small)
         self._delete_old()
         self._sweep()
@@ -104,6 +107,7 @@ class Housekeeping:
 
     def _write_remembered(self, connection: Connection) -> None:
         write_cursors(connection, self._context)
+        write_seen(connection, self._context, len(self._context.seen))
         write_usage(connection, self._context)
 
     def _small(self, connection: Connection) -> Outcome:

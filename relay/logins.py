@@ -109,7 +109,7 @@ def _enter(
     )
     check_not_revoked(device)
     check_not_banned(context, account)
-    rows.update_device(connection, device.id, seen_ms=context.now_ms())
+    context.seen.note(device.id, context.now_ms())
     return session(connection, context, account, device.device, device.id, rid=rid)
 
 
@@ -202,7 +202,7 @@ def list_devices(
         DeviceInfo(
             each.device,
             each.added_ms,
-            each.seen_ms,
+            max(each.seen_ms, context.seen.of(each.id)),
             context.is_connected(each.device),
             each.device == who.device,
         )
@@ -211,7 +211,6 @@ def list_devices(
     return Outcome(DeviceList(request.rid, devices))
 
 
-def mark_seen(connection: Connection, context: Context, who: Who) -> Outcome:
-    """Note that a device was here until now: when its connection ends."""
-    rows.update_device(connection, who.device_row, seen_ms=context.now_ms())
-    return Outcome(None)
+def write_seen(connection: Connection, context: Context, most: int) -> None:
+    """Write so many of the times at which devices were here last."""
+    rows.set_seen(connection, context.seen.take(most))

@@ -5,7 +5,7 @@ Never decides who may do what, and never sees a password.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -98,7 +98,10 @@ _by_name = _account.where(accounts.c.name == bindparam("name"))
 _by_email = _account.where(accounts.c.email == bindparam("email"))
 _by_root = _account.where(accounts.c.root == bindparam("root"))
 _device = select(*columns_of(devices, Device))
-_by_device = _device.where(devices.c.device == bindparam("device"))
+_by_device = Prepared(_device.where(devices.c.device == bindparam("device")), Device)
+_seen: Prepared[None] = Prepared(
+    update(devices).where(devices.c.id == bindparam("row")).values(seen_ms=bindparam("ms"))
+)
 _of_account = _device.where(devices.c.account_id == bindparam("account_id")).order_by(devices.c.id)
 
 
@@ -195,7 +198,7 @@ def add_stored_bytes(connection: Connection, sizes: dict[int, int]) -> None:
 
 def device_by_id(connection: Connection, device: bytes) -> Device | None:
     """The device with this id of 16 bytes, revoked or not."""
-    return one(connection, _by_device, Device, device=device)
+    return _by_device.one(connection, {"device": device})
 
 
 def device_name(connection: Connection, device_row: int) -> bytes:
@@ -227,6 +230,12 @@ def insert_device(connection: Connection, **values: Any) -> int:
 def update_device(connection: Connection, device_row: int, **values: Any) -> None:
     """Change columns of a device."""
     connection.execute(update(devices).where(devices.c.id == device_row), values)
+
+
+def set_seen(connection: Connection, seen: Mapping[int, int]) -> None:
+    """Set when devices (row ids) were here last, in ms."""
+    if seen:
+        _seen.run_each(connection, [{"row": row, "ms": ms} for row, ms in seen.items()])
 
 
 def read_setting(connection: Connection, name: str) -> str | None:

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, delete, func, insert, select, update
 
+from storage.relay.prepared import PreparedMany
 from storage.relay.rows import chunks, columns_of, many
 from storage.relay.schema import audit, key_packages, removals
 
@@ -85,13 +86,22 @@ def delete_removals_of(connection: Connection, memberships: Iterable[int]) -> No
         connection.execute(delete(removals).where(removals.c.membership_id.in_(some)))
 
 
+class _PackageCount(NamedTuple):
+    suite: int
+    is_last_resort: bool
+    number: int
+
+
+_kinds = (key_packages.c.suite, key_packages.c.last_resort)
+_package_counts = PreparedMany(
+    select(*_kinds, func.count()).group_by(*_kinds), key_packages.c.device_id, _PackageCount
+)
+
+
 def package_counts(connection: Connection, device_row: int) -> dict[int, tuple[int, bool]]:
     """By suite: (one-time packages, whether there is one of last resort) of a device."""
-    kinds = (key_packages.c.suite, key_packages.c.last_resort)
-    query = select(*kinds, func.count()).group_by(*kinds)
-    rows = connection.execute(query.where(key_packages.c.device_id == device_row))
     found: dict[int, tuple[int, bool]] = {}
-    for suite, is_last_resort, count in rows:
+    for suite, is_last_resort, count in _package_counts.all(connection, [device_row]):
         left, has_last_resort = found.get(suite, (0, False))
         found[suite] = (left, True) if is_last_resort else (int(count), has_last_resort)
     return found
