@@ -108,7 +108,7 @@ class Arriving:
             await note_old_copy(live, head.cursor)
         if live.value.notes.rolled_back:
             await check_step(self._hub, live)
-        elif head.last_seq > live.value.cursor:
+        elif head.last_seq != live.value.cursor:  # also when the log went back: to be sure of it
             await live.catch_up()
         elif head.cursor < live.value.cursor:
             self._hub.acks.note(live)

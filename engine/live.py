@@ -20,7 +20,7 @@ from engine.events import Event, Message
 from engine.header import transaction_of
 from engine.killpoints import reached
 from engine.reading import Own, process
-from engine.steps import Reader
+from engine.steps import Reader, freeze
 from storage.client import messaging
 from storage.client.messaging import Change
 from wire.errors import Code, WireError
@@ -31,6 +31,11 @@ from wire.requests import Fetch
 BATCH: Final = 64
 # Entries that may wait for one before them; more are fetched again when their turn comes.
 MAX_WAITING: Final = 1024
+OLD_LOG_TEXT: Final = (
+    "The relay's log of {} is older than what this device has read: a restored backup, or a relay "
+    "that hides messages. Nothing more is read or sent there, and nothing of it is lost here. "
+    "Ask the operator; found a new conversation to go on."
+)
 
 
 class Live:
@@ -235,6 +240,10 @@ class Live:
             reply = await self._context.link.request(Fetch(0, self.value.id, cursor))
             if not isinstance(reply, Fetched):
                 raise WireError(Code.BAD_REQUEST, "The relay answered something else.")
+            if reply.last_seq < cursor:
+                text = OLD_LOG_TEXT.format(self.value.title)
+                await self.keep([freeze(self.value, text)])
+                return
             if reply.first_kept > cursor + 1 and reply.last_seq > cursor:
                 await self._lose_step()
                 return

@@ -109,8 +109,10 @@ class Bus:
         """Tell everybody."""
         self._send(self._by_device.values(), push)
 
-    def tell_said(self, said: outcome.Said, askers: Sequence[Outlet]) -> None:
+    def tell_said(self, said: outcome.Said, askers: Sequence[Outlet]) -> int:
         """Tell new messages: their senders that they are stored, all others what they are.
+
+        Return to how many readers they went, the senders not counted.
 
         `askers`: the outlet of each place in the batch.
         """
@@ -121,10 +123,12 @@ class Bus:
             places.setdefault(askers[run.place], []).append(index)
         whole = b"".join(chain.from_iterable(frames))  # the same bytes for all who sent nothing
         by_device = self._by_device
+        told = 0
         for device in said.readers:
             session = by_device.get(device)
             if session is not None and session.outlet not in places:
                 session.outlet.send(whole)
+                told += 1
         for outlet, own in places.items():
             start = 0
             for index in own:
@@ -134,6 +138,7 @@ class Bus:
                 start = index + 1
             for others in frames[start:]:
                 outlet.send_all(others)
+        return told
 
     @singledispatchmethod
     def _tell(self, event: object) -> None:

@@ -1,4 +1,4 @@
-"""The command line of the relay: serve, admin, backup, restore, doctor.
+"""The command line of the relay: serve, admin, backup, restore, doctor, config.
 
 Never does the work: it reads flags, finds the settings, and says in one line what went wrong.
 """
@@ -8,7 +8,8 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -16,7 +17,7 @@ from relay import config as settings
 from relay.config import Config
 from relay.errors import StartError
 
-COMMANDS: Final = ("serve", "admin", "backup", "restore", "doctor")
+COMMANDS: Final = ("serve", "admin", "backup", "restore", "doctor", "config")
 ACTS: Final = ("promote", "demote", "kick", "ban", "unban", "mute", "unmute")
 _S = argparse.SUPPRESS
 _INTERRUPTED: Final = 130
@@ -31,9 +32,9 @@ def run(arguments: Sequence[str]) -> int:
     command, action = flags.pop("command"), flags.pop("action", None)
     file = flags.pop("config", None) or os.environ.get("SOTTO_CONFIG")
     own: dict[str, str] = {name: flags.pop(name) for name in _OWN if name in flags}
+    read = partial(settings.explain, flags, os.environ, Path(file) if file else None)
     try:
-        config = settings.load(flags, os.environ, Path(file) if file else None)
-        return _run(command, action, config, own)
+        return _run(command, action, read, own)
     except StartError as error:
         sys.stderr.write(f"{error}\n")
         return 1
@@ -41,12 +42,21 @@ def run(arguments: Sequence[str]) -> int:
         return _INTERRUPTED
 
 
-def _run(command: str, action: str | None, config: Config, own: dict[str, str]) -> int:
+def _run(
+    command: str,
+    action: str | None,
+    read: Callable[[], tuple[Config, dict[str, str]]],
+    own: dict[str, str],
+) -> int:
+    config, sources = read()
     # Each command loads its own part: `doctor` must start where `serve` cannot.
     if command == "serve":
         from relay.serve import serve
 
-        return serve(config)
+        return serve(config, lambda: read()[0])
+    if command == "config":
+        sys.stdout.write(settings.shown(config, sources))
+        return 0
     if command == "admin":
         from relay.operator import act
 
@@ -76,6 +86,10 @@ def _parser() -> argparse.ArgumentParser:
     restore = commands.add_parser("restore", parents=[common], help="put a backup back")
     restore.add_argument("file", metavar="FILE")
     commands.add_parser("doctor", parents=[common], help="check folder, keys, database, clock")
+    config = commands.add_parser(
+        "config", parents=[common], help="every setting, and where it comes from"
+    )
+    _add_serve_flags(config)
     return parser
 
 
@@ -105,6 +119,11 @@ def _add_serve_flags(parser: argparse.ArgumentParser) -> None:
     add("--retention-days", "how long entries wait for readers (30)", "DAYS")
     add("--max-connections", "at once (20000)", "COUNT")
     add("--log-level", "debug, info, warning or error (info)", "LEVEL")
+    add("--log-format", "auto, json or console (auto: console on a terminal)", "FORMAT")
+    add("--metrics-address", "serve /metrics there, on this machine or privately", "HOST:PORT")
+    add("--requests-per-s", "of one connection (1000)", "COUNT")
+    add("--stored-mib-per-account", "what one account may have stored (2048)", "MIB")
+    add("--allow-lax-durability", "a database that may lose what was acknowledged")
     add("--log-addresses", "log the addresses of those who connect")
     add("--allow-root", "run as root where the network reaches it")
     add("--insecure", "no TLS, on this machine only, for benchmarks")

@@ -23,6 +23,19 @@ _MAX_CONFIG_BYTES: Final = 1 << 20
 _TRUE: Final = frozenset({"1", "true", "yes", "on"})
 _FALSE: Final = frozenset({"0", "false", "no", "off", ""})
 _LEVELS: Final = ("debug", "info", "warning", "error")
+LOG_FORMATS: Final = ("auto", "json", "console")
+_RANGES: Final[dict[str, tuple[int, int]]] = {
+    "port": (0, 65_535),
+    "retention_days": (1, 3_650),
+    "max_connections": (1, 1_000_000),
+    "max_strangers": (1, 1_000_000),
+    "max_strangers_per_address": (1, 1_000_000),
+    "requests_per_s": (1, 10_000_000),
+    "stored_mib_per_account": (1, 1 << 40),
+    "conversations_per_account": (1, 1_000_000),
+}
+# What a running relay takes over on SIGHUP, with the certificate; the rest needs a new start.
+RELOADED: Final = ("requests_per_s", "stored_mib_per_account", "conversations_per_account")
 
 
 def default_data_folder() -> Path:
@@ -49,6 +62,9 @@ class Config:
     public: str | None = None  # HOST[:PORT] for the join link, when it is not `host`
     greeting: str = ""
     origins: tuple[str, ...] = ()  # browsers' Origins that may connect; none by default
+    allow_lax_durability: bool = False
+    metrics_address: str | None = None  # HOST:PORT of this machine, for /metrics and /healthz
+    log_format: str = "auto"
     insecure: bool = False
     allow_root: bool = False
     log_addresses: bool = False
@@ -57,6 +73,9 @@ class Config:
     max_connections: int = 20_000
     max_strangers: int = 4_000  # connections that have not logged in
     max_strangers_per_address: int = 2_000
+    requests_per_s: int = 1_000  # of one connection, five times as many at once
+    stored_mib_per_account: int = 2_048  # entries, trees and Welcomes that one account stored
+    conversations_per_account: int = 1_000  # founded, not closed
 
     @property
     def is_loopback(self) -> bool:
@@ -74,16 +93,47 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def split_address(text: str) -> tuple[str, int]:
+    """Return host and port of HOST:PORT on this machine; raise StartError for anything else."""
+    host, _, port = text.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    if not port.isdecimal() or int(port) >= 1 << 16 or not is_private(host):
+        raise StartError(
+            "--metrics-address is HOST:PORT, an address of this machine or a private network: "
+            "what it shows is nobody else's business."
+        )
+    return host, int(port)
+
+
+def is_private(host: str) -> bool:
+    """Return whether `host` is localhost or an address that the internet does not reach."""
+    if host == "localhost":
+        return True
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return address.is_private and not address.is_unspecified
+
+
 def load(flags: Mapping[str, Any], environment: Mapping[str, str], file: Path | None) -> Config:
     """Return the settings; `flags` holds only those given. Raises StartError naming the fault."""
+    return explain(flags, environment, file)[0]
+
+
+def explain(
+    flags: Mapping[str, Any], environment: Mapping[str, str], file: Path | None
+) -> tuple[Config, dict[str, str]]:
+    """Return the settings, and where each that is no default comes from. Raises StartError."""
     values: dict[str, Any] = {}
-    for source, name, value in (*_from_file(file), *_from_environment(environment)):
+    sources: dict[str, str] = {}
+    given = [(f"--{name.replace('_', '-')}", name, value) for name, value in flags.items()]
+    for source, name, value in (*_from_file(file), *_from_environment(environment), *given):
         values[name] = _convert(name, value, source)
-    for name, value in flags.items():
-        values[name] = _convert(name, value, f"--{name.replace('_', '-')}")
+        sources[name] = source
     config = Config(**values)
     _check(config)
-    return config
+    return config, sources
 
 
 def _from_file(file: Path | None) -> list[tuple[str, str, Any]]:
@@ -145,16 +195,19 @@ def _boolean(value: Any, source: str) -> bool:
 
 
 def _check(config: Config) -> None:
-    if not 0 <= config.port < 1 << 16:
-        raise StartError("The port must be a number from 0 to 65535.")
     if (config.tls_cert is None) != (config.tls_key is None):
         raise StartError("--tls-cert and --tls-key go together.")
     if config.insecure and not config.is_loopback:
         raise StartError("--insecure is for benchmarks on this machine: use --host 127.0.0.1.")
+    if config.log_format not in LOG_FORMATS:
+        raise StartError(f"The log format is one of: {', '.join(LOG_FORMATS)}.")
+    for name, (least, most) in _RANGES.items():
+        if not least <= getattr(config, name) <= most:
+            raise StartError(f"{name} is a number from {least} to {most}.")
+    if config.metrics_address is not None:
+        split_address(config.metrics_address)
     if config.log_level not in _LEVELS:
         raise StartError(f"The log level is one of: {', '.join(_LEVELS)}.")
-    if config.retention_days < 1:
-        raise StartError("Entries are kept for one day at least.")
     if len(config.greeting) > MAX_QUERY_BYTES:
         raise StartError(f"The greeting has at most {MAX_QUERY_BYTES} characters.")
     if config.public is not None:
@@ -164,3 +217,29 @@ def _check(config: Config) -> None:
             raise StartError(f"--public: {error.text}") from None
     if config.bus is not None:
         raise StartError("A bus between relays comes with a later version: leave --bus out.")
+
+
+def shown(config: Config, sources: Mapping[str, str]) -> str:
+    """Return each setting, its value and where it comes from, a line each; passwords hidden."""
+    lines = []
+    for name in sorted(_NAMES):
+        value = getattr(config, name)
+        text = "(none)" if value in (None, "", ()) else _text(value)
+        lines.append(f"{name:26} {_without_password(text):40} {sources.get(name, 'default')}")
+    return "\n".join(lines) + "\n"
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return ", ".join(value) if isinstance(value, tuple) else str(value)
+
+
+def _without_password(text: str) -> str:
+    """A URL without whatever in it may be a secret: user, password, and what its query sets."""
+    scheme, mark, rest = text.partition("://")
+    if not mark:
+        return text
+    address, question, _query = rest.partition("?")
+    _user, at, host = address.rpartition("@")
+    return f"{scheme}://{'***@' if at else ''}{host}{'?***' if question else ''}"

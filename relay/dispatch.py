@@ -21,7 +21,6 @@ from relay.connection import Connection
 from relay.context import Who
 from relay.entrance import Entrance
 from relay.flow import size_of
-from relay.gate import REQUESTS
 from relay.handshake import State, answer_hello, step
 from relay.lane import Lane
 from relay.outcome import Outcome
@@ -32,7 +31,7 @@ from wire import requests
 from wire.codec import decode_request
 from wire.errors import Code, WireError
 from wire.limits import LOGIN_TIMEOUT_S, MAX_FRAME_BYTES_STRANGER, NONCE_BYTES
-from wire.replies import Accepted, Failed, LoggedIn, NameList, Ok, Reply
+from wire.replies import Accepted, Conflict, Failed, LoggedIn, NameList, Ok, Reply
 from wire.requests import Append, Request
 
 _FAULT: Final = WireError(
@@ -116,7 +115,7 @@ class Dispatcher:
         services.strangers.remove(arrival.key, arrival)
         arrival.is_known, arrival.deadline_s = True, float("inf")
         connection.state = State.READY
-        connection.bucket = Bucket(REQUESTS, services.now_s())
+        connection.bucket = Bucket(services.gate.requests, services.now_s())
         connection.session = Session(who, reply.display, connection.outlet)
         services.bus.join(connection.session)
         services.flow.sessions = len(services.bus)
@@ -212,6 +211,8 @@ class Dispatcher:
                 raise result
             if type(result.reply) is Accepted:
                 services.metrics.entries += 1
+            elif type(result.reply) is Conflict:
+                services.metrics.conflicts += 1
             services.bus.tell(result, connection.outlet)
         except Exception as error:  # noqa: BLE001  a connection's outermost loop
             self._refused(connection, request, error)

@@ -16,11 +16,15 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final
 
+from sqlalchemy.exc import ArgumentError
+
 from relay import control, datafolder, tls
 from relay.config import Config
 from relay.errors import StartError
-from relay.startup import database_url
+from relay.startup import BAD_URL_TEXT, database_url
+from relay.watching import MIN_FREE_BYTES
 from storage.relay.database import open_database
+from storage.relay.durability import check_durability
 from storage.relay.errors import Unavailable, UnsafeDatabase
 from storage.relay.migrate import HEAD, schema_version
 
@@ -37,6 +41,9 @@ def examine(config: Config) -> int:
         try:
             said = ", ".join(check(config)) or "ok"
             sys.stdout.write(f"ok    {name}: {said}\n")
+        except (ValueError, ArgumentError):
+            bad += 1
+            sys.stdout.write(f"BAD   {name}: {BAD_URL_TEXT}\n")
         except (StartError, Unavailable, UnsafeDatabase, OSError, sqlite3.Error) as error:
             bad += 1
             sys.stdout.write(f"BAD   {name}: {error}\n")
@@ -76,12 +83,13 @@ def _database(config: Config) -> Iterator[str]:
     folder = _existing(config)
     if config.database_url is None and not (folder / datafolder.DATABASE_FILE).exists():
         raise StartError("there is none yet: start the relay once")
-    database = open_database(database_url(config, folder))
+    database = open_database(database_url(config, folder), is_lax_allowed=True)
     try:
         with database.read() as connection:
             found = schema_version(connection)
             if found != HEAD:
                 raise StartError(f"its tables are of version {found}, not {HEAD}: start the relay")
+            check_durability(connection)
             yield f"{connection.dialect.name}, tables {found}, durable"
             if database.path is not None:
                 result = connection.exec_driver_sql("PRAGMA quick_check").scalar()
@@ -95,7 +103,10 @@ def _database(config: Config) -> Iterator[str]:
 def _disk(config: Config) -> Iterator[str]:
     free = shutil.disk_usage(_existing(config)).free
     if free < _MIN_FREE_BYTES:
-        raise StartError(f"{free >> 20} MiB free: less than 1 GiB")
+        raise StartError(
+            f"{free >> 20} MiB free: less than 1 GiB. Make room: below "
+            f"{MIN_FREE_BYTES >> 20} MiB nobody new is taken in"
+        )
     yield f"{free >> 30} GiB free"
 
 

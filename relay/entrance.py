@@ -108,6 +108,9 @@ class Entrance:
     async def _register(self, connection: Connection, request: Register) -> Last:
         services, proof = self._services, _proof(connection)
         context = services.context
+        if services.watch.is_disk_low:
+            text = "The relay's disk is nearly full: it takes no new accounts. Ask its operator."
+            raise WireError(Code.UNAVAILABLE, text)
         services.gate.registration(connection.arrival.key, services.now_s())
         wanted = await services.hashing.run(lambda: accounts.check_registration(request, proof))
         await self._run(services.reader, lambda db: accounts.check_available(db, wanted))

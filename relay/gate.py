@@ -12,7 +12,8 @@ from relay.context import Who
 from relay.throttle import Bucket, Rate, Throttle
 from wire.errors import Code, WireError
 
-REQUESTS: Final = Rate(burst=5_000, per_s=1_000)  # of one connection, by cost
+BURST_S: Final = 5  # seconds' worth of requests that a connection may ask for at once
+REQUESTS: Final = Rate(burst=1_000 * BURST_S, per_s=1_000)  # of one connection, by cost
 COMMITS: Final = Rate(burst=120, per_s=5)  # of one device
 EXTERNAL_COMMITS: Final = Rate(burst=12, per_s=1 / 30)  # of one account into one conversation
 COMMIT_BYTES: Final = Rate(burst=4 << 20, per_s=256 << 10)  # of one account: they are all parsed
@@ -29,9 +30,13 @@ REFUSED_COMMIT_COST: Final = 20.0  # what a commit costs that the members had un
 
 
 class Gate:
-    """The buckets of everybody; the clock is a parameter."""
+    """The buckets of everybody; the clock is a parameter.
 
-    def __init__(self) -> None:
+    `requests`: of one connection, by cost.
+    """
+
+    def __init__(self, requests: Rate = REQUESTS) -> None:
+        self.requests = requests
         self._commits = Throttle(COMMITS)
         self._external = Throttle(EXTERNAL_COMMITS)
         self._commit_bytes = Throttle(COMMIT_BYTES)
@@ -47,7 +52,7 @@ class Gate:
 
     def request(self, bucket: Bucket, cost: float, now_s: float) -> None:
         """One request on a connection."""
-        _pass(bucket.take(REQUESTS, now_s, cost))
+        _pass(bucket.take(self.requests, now_s, cost))
 
     def commit(self, who: Who, conversation: bytes, now_s: float, *, is_external: bool) -> None:
         """One commit, by a member or from outside."""

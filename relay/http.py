@@ -1,12 +1,10 @@
-"""What the relay's port answers to those who are not clients: one line, health, metrics.
+"""What the relay's port answers to those who are not clients: one line, and health.
 
-Never anything else: every other path is unknown, a foreign Origin is refused, and the metrics are
-for this machine only.
+Never anything else: every other path is unknown, and a foreign Origin is refused.
 """
 
 from __future__ import annotations
 
-import ipaddress
 from dataclasses import dataclass
 from typing import Final
 
@@ -31,10 +29,10 @@ WEBSOCKET: Final = None
 
 
 def route(request: WSUpgradeRequest, *, origins: tuple[str, ...]) -> str | Page | None:
-    """Return None for a client's WebSocket, "health" or "metrics", or the page to answer with."""
+    """Return None for a client's WebSocket, "health", or the page to answer with."""
     path = request.path
-    if path in (b"/healthz", b"/metrics"):
-        return "health" if path == b"/healthz" else "metrics"
+    if path == b"/healthz":
+        return "health"
     if path != b"/":
         return Page(404, b"There is nothing here.\n")
     origin = request.headers.get("Origin")
@@ -57,14 +55,6 @@ def response(page: Page) -> WSUpgradeResponse:
     else:
         made = WSUpgradeResponse.create_error_response(page.status, page.body, headers)
     return made
-
-
-def is_private(address: str) -> bool:
-    """Whether the metrics may be shown to this peer: this machine only."""
-    try:
-        return ipaddress.ip_address(address).is_loopback
-    except ValueError:
-        return False
 
 
 def plain_answer(first: bytes) -> bytes:

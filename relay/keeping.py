@@ -82,6 +82,8 @@ def _restore(file: Path, folder: Path, database: Path) -> None:
         source.backup(target)
         target.execute("PRAGMA secure_delete=ON").fetchone()
         target.execute(f"DROP TABLE {_TABLE}")
+        # Any of them may have been used since: a KeyPackage is for one use. Devices make new ones.
+        target.execute("DELETE FROM key_packages")
         target.execute("VACUUM")
     for name, content in files.items():
         there = datafolder.read_file(folder / name)

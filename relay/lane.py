@@ -118,13 +118,19 @@ class Lane:
     def _tell(self, taken: Sequence[_Taken], batch: Batch) -> None:
         services = self._services
         outlets = [each.connection.outlet for each in taken]
+        metrics, before = services.metrics, services.metrics.entries
         for said in batch.said:
-            services.metrics.entries += sum([len(run.entries) for run in said.runs])
-            services.bus.tell_said(said, outlets)
+            count = sum([len(run.entries) for run in said.runs])
+            told = services.bus.tell_said(said, outlets)
+            metrics.entries += count
+            # Whoever sent some of them gets all but those.
+            metrics.deliveries += count * (told + len({run.place for run in said.runs}) - 1)
+        metrics.batch.observe(metrics.entries - before)
         for place, request, answer in batch.answered:
             if isinstance(answer, WireError):
                 self._refuse(taken[place].connection, request, answer)
             elif isinstance(answer, Conflict):
+                metrics.conflicts += 1
                 outlets[place].reply(answer)
             else:
                 outlets[place].accept([(request.rid, answer)])

@@ -1,4 +1,4 @@
-"""The relay's log: one JSON object a line on standard error; connections are numbered.
+"""The relay's log on standard error: JSON, or words on a terminal; connections are numbered.
 
 Never a name, an address or a secret at any level: an event has a fixed word and small facts, an
 exception its type and places without its text, which may hold what came from outside.
@@ -7,11 +7,12 @@ exception its type and places without its text, which may hold what came from ou
 from __future__ import annotations
 
 import datetime
-import json
 import logging
 import sys
 from types import TracebackType
 from typing import Any, Final, TextIO
+
+import structlog
 
 _MAX_VALUE_CHARS: Final = 200
 _ROOT: Final = "sotto"
@@ -21,10 +22,15 @@ _SILENT: Final = ("picows", "aiofastnet", "asyncio", "sqlalchemy", "alembic")
 Fact = str | int | float | bool | None
 
 
-def setup(level: str, stream: TextIO | None = None) -> None:
-    """Send every event of `level` and above to `stream` (standard error)."""
-    handler = logging.StreamHandler(stream or sys.stderr)
-    handler.setFormatter(JsonLines())
+def setup(level: str, form: str = "json", stream: TextIO | None = None) -> None:
+    """Send every event of `level` and above to `stream` (standard error).
+
+    `form`: "json", "console", or "auto" for words on a terminal and JSON elsewhere.
+    """
+    out = stream or sys.stderr
+    is_console = form == "console" or (form == "auto" and out.isatty())
+    handler = logging.StreamHandler(out)
+    handler.setFormatter(Lines(is_console=is_console, has_colours=is_console and out.isatty()))
     root = logging.getLogger(_ROOT)
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
@@ -63,8 +69,16 @@ def clean(text: str) -> str:
     return "".join(c if " " <= c <= "~" else c.encode("unicode_escape").decode() for c in cut)
 
 
-class JsonLines(logging.Formatter):
-    """A record as one line of JSON, with nothing in it that a terminal would obey."""
+class Lines(logging.Formatter):
+    """A record as one line, with nothing in it that a terminal would obey."""
+
+    def __init__(self, *, is_console: bool, has_colours: bool = False) -> None:
+        super().__init__()
+        self._render: Any = structlog.processors.JSONRenderer()
+        if is_console:
+            self._render = structlog.dev.ConsoleRenderer(
+                colors=has_colours, timestamp_key="at", sort_keys=False, pad_event_to=20
+            )
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
@@ -79,7 +93,7 @@ class JsonLines(logging.Formatter):
             line[name] = clean(value) if isinstance(value, str) else value
         if record.exc_info and record.exc_info[1] is not None:
             line |= describe(record.exc_info[1])
-        return json.dumps(line)
+        return str(self._render(None, record.levelname, line))
 
 
 def _places(traceback: TracebackType | None) -> str:

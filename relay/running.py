@@ -9,7 +9,9 @@ import asyncio
 import contextlib
 import dataclasses
 import logging
+import shutil
 import socket
+import time
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -21,24 +23,27 @@ from relay.arrival import Arrival
 from relay.asking import Asking
 from relay.bus import Bus
 from relay.checkpointing import Checkpointing
-from relay.config import Config
+from relay.config import Config, split_address
 from relay.connection import Connection
 from relay.dispatch import Dispatcher
 from relay.errors import StartError
 from relay.flow import Flow
-from relay.gate import Gate
+from relay.gate import BURST_S, Gate
 from relay.hashing import HashPool
 from relay.housekeeping import Housekeeping
-from relay.metrics import Metrics, render
+from relay.metrics import Metrics, registry_of
+from relay.metrics_page import MetricsPage
 from relay.outcome import Outcome
 from relay.outlet import Turn
 from relay.presence import Online
 from relay.probe import Probe
 from relay.reminders import waiting_removes
 from relay.services import Services
-from relay.startup import Opened, load_tls
+from relay.startup import Opened, load_tls, with_settings
 from relay.strangers import Strangers
+from relay.throttle import Rate
 from relay.upgrade import StrangersProtocol
+from relay.watching import Watch
 from relay.worker import reader, writer
 from wire.limits import PING_INTERVAL_S, PING_TIMEOUT_S
 from wire.pushes import Ended, EndReason
@@ -64,7 +69,8 @@ class Relay:
     ) -> None:
         self._config = config
         self._folder = belongings.folder
-        self.services = _services(config, belongings)
+        watch = Watch(self._free_bytes, lambda: self.acceptor.identity.ends_at_s)
+        self.services = _services(config, belongings, watch)
         self._dispatcher = Dispatcher(self.services)
         self.acceptor = Acceptor(
             sockets,
@@ -88,6 +94,13 @@ class Relay:
         self._ticks = 0
         self._timer: asyncio.TimerHandle | None = None
         self._add_gauges()
+        self.metrics_page: MetricsPage | None = None
+        if config.metrics_address is not None:
+            self.metrics_page = MetricsPage(
+                split_address(config.metrics_address),
+                registry_of(self.services.metrics),
+                is_healthy=self._is_healthy,
+            )
 
     def start(self) -> None:
         """Begin to serve."""
@@ -95,6 +108,8 @@ class Relay:
         self.acceptor.start()
         self._housekeeping.start()
         self._checkpointing.start()
+        if self.metrics_page is not None:
+            self.metrics_page.start()
         services = self.services
         services.reader.submit(
             lambda database: waiting_removes(database, services.context), self._remind
@@ -107,12 +122,25 @@ class Relay:
         else:
             self.services.bus.tell(result, None)
 
-    def renew_certificate(self) -> None:
-        """Read the TLS files anew; connections that are open keep what they have."""
+    def reload(self, read: Callable[[], Config]) -> None:
+        """Take over the certificate and the limits anew; open connections stay as they are.
+
+        What cannot be read changes nothing. `read` returns the settings or raises StartError.
+        """
         try:
-            self.acceptor.identity = load_tls(self._config, self._folder)
+            config = read()
+            identity = load_tls(config, self._folder)
         except StartError as error:
-            logs.failure(_log, "certificate not renewed", error)
+            logs.event(_log, logging.ERROR, "not reloaded", reason=str(error))
+            return
+        services = self.services
+        self.acceptor.identity = identity
+        services.gate.requests = request_rate(config)
+        services.context = dataclasses.replace(
+            services.context,
+            limits=with_settings(services.context.limits, config),
+        )
+        logs.event(_log, logging.INFO, "reloaded")
 
     async def drain(self) -> None:
         """Take nobody in, finish what was asked, say goodbye, stop the threads."""
@@ -138,6 +166,8 @@ class Relay:
         for connection in list(services.connections):
             connection.cut()
         services.hashing.close()
+        if self.metrics_page is not None:
+            await asyncio.to_thread(self.metrics_page.close)
         await asyncio.sleep(0)
 
     def _protocol(self, arrival: Arrival, tls_spki_hash: bytes) -> asyncio.BaseProtocol:
@@ -164,16 +194,12 @@ class Relay:
             return connection
         if page == "health":
             page = http.Page(200, b"ok\n") if self._is_healthy() else http.Page(503, b"busy\n")
-        elif page == "metrics":
-            page = self._metrics_page(arrival)
         assert isinstance(page, http.Page)
         response: WSUpgradeResponse = http.response(page)
         return WSUpgradeResponseWithListener(response, None)
 
-    def _metrics_page(self, arrival: Arrival) -> http.Page:
-        if not http.is_private(arrival.address):
-            return http.Page(404, b"There is nothing here.\n")
-        return http.Page(200, render(self.services.metrics))
+    def _free_bytes(self) -> int:
+        return shutil.disk_usage(self._folder).free
 
     def _is_healthy(self) -> bool:
         return all(probe.is_well for probe in self._probes)
@@ -189,6 +215,8 @@ class Relay:
             "bcrypt_waiting": lambda: services.hashing.waiting,
             "requests_in_flight": lambda: services.flow.in_flight,
             "removals_asked": lambda: len(services.asking),
+            "certificate_seconds_left": lambda: self.acceptor.identity.ends_at_s - time.time(),
+            "disk_free_bytes": self._free_bytes,
         }
 
     def _tick(self) -> None:
@@ -208,6 +236,7 @@ class Relay:
             self._end_late(now_s)
         if self._ticks % int(_BEAT / TICK_S) == 0:
             self._look_for_silence()
+            services.watch.look(time.time())
             for probe in self._probes:
                 probe.begin()
         self._timer = services.loop.call_later(TICK_S, self._tick)
@@ -230,10 +259,10 @@ class Relay:
                 connection.ping()
 
 
-def _services(config: Config, belongings: Opened) -> Services:
+def _services(config: Config, belongings: Opened, watch: Watch) -> Services:
     loop = asyncio.get_running_loop()
     metrics, online = Metrics(), Online()
-    asking, gate = Asking(), Gate()
+    asking, gate = Asking(), Gate(request_rate(config))
     bus = Bus(
         online,
         ask=asking.begin,
@@ -247,7 +276,7 @@ def _services(config: Config, belongings: Opened) -> Services:
             is_online=online.__contains__,
             is_connected=bus.is_connected,
         ),
-        writer=writer(belongings.database, deliver=deliver),
+        writer=writer(belongings.database, deliver=deliver, committed=metrics.commit.observe),
         reader=reader(belongings.database, deliver=deliver),
         hashing=HashPool(),
         metrics=metrics,
@@ -258,8 +287,14 @@ def _services(config: Config, belongings: Opened) -> Services:
         asking=asking,
         gate=gate,
         flow=Flow(),
+        watch=watch,
         greeting=config.greeting,
     )
+
+
+def request_rate(config: Config) -> Rate:
+    """Return how much one connection may ask for."""
+    return Rate(burst=config.requests_per_s * BURST_S, per_s=config.requests_per_s)
 
 
 def _deliverer(loop: asyncio.AbstractEventLoop) -> Callable[[Sequence[Callable[[], None]]], None]:

@@ -14,6 +14,7 @@ import resource
 import signal
 import socket
 import sys
+from collections.abc import Callable
 
 from relay import datafolder, logs, tls
 from relay.banner import Banner, link_address
@@ -27,22 +28,29 @@ from wire.link import Address, fingerprint, parse_server
 _log = logs.logger("serve")
 
 
-def serve(config: Config) -> int:
-    """Run a relay until SIGTERM or SIGINT; return the exit status. Raises StartError."""
-    logs.setup(config.log_level)
+def serve(config: Config, again: Callable[[], Config]) -> int:
+    """Run a relay until SIGTERM or SIGINT; return the exit status. Raises StartError.
+
+    `again` reads the settings anew: on SIGHUP.
+    """
+    logs.setup(config.log_level, config.log_format)
     warnings = _harden(config)
     with opened(config) as belongings:
         identity = load_tls(config, belongings.folder)
         if config.tls_cert is not None:
             warnings.append(tls.expiry_warning(config.tls_cert, _now()))
+        for each in belongings.lax:
+            logs.event(_log, logging.WARNING, "not durable", setting=each)
+            warnings.append(f"NOT DURABLE: the database setting {each}.")
         sockets = bind(config.host, config.port)
         with asyncio.Runner(loop_factory=new_loop) as runner:
-            runner.run(_serve(config, belongings, identity, sockets, warnings))
+            runner.run(_serve(config, again, belongings, identity, sockets, warnings))
     return 0
 
 
 async def _serve(
     config: Config,
+    again: Callable[[], Config],
     belongings: Opened,
     identity: tls.TlsIdentity,
     sockets: list[socket.socket],
@@ -54,7 +62,7 @@ async def _serve(
         loop.add_signal_handler(number, stopped.set)
     where = sockets[0].getsockname()
     relay = Relay(config, belongings, identity=identity, sockets=sockets)
-    loop.add_signal_handler(signal.SIGHUP, relay.renew_certificate)
+    loop.add_signal_handler(signal.SIGHUP, relay.reload, again)
     control = ControlSocket(belongings.folder, Operator(relay.services).handle)
     await control.start()
     relay.start()

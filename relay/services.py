@@ -21,6 +21,7 @@ from relay.outlet import Turn
 from relay.pace import Pace
 from relay.presence import Online
 from relay.strangers import Strangers
+from relay.watching import Watch
 from relay.worker import Worker
 
 
@@ -41,6 +42,7 @@ class Services:
     asking: Asking
     gate: Gate
     flow: Flow
+    watch: Watch
     greeting: str = ""
     pace: Pace[Any] = field(default_factory=Pace)
     connections: set[Any] = field(default_factory=set)  # relay.connection.Connection

@@ -6,6 +6,7 @@ Never leaves half of it open: what was taken is released when a later step fails
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import datetime
 import os
 import socket
@@ -23,11 +24,16 @@ from relay.context import Context, Limits
 from relay.errors import StartError
 from storage.relay import account_rows
 from storage.relay.database import Database, open_database
+from storage.relay.durability import lax_settings
 from storage.relay.errors import Unavailable, UnknownSchema, UnsafeDatabase
 from storage.relay.migrate import migrate, schema_version
 from wire.link import fingerprint
 
 _OWNER_SETTING: Final = "relay"  # the fingerprint of the relay whose database it is
+BAD_URL_TEXT: Final = (
+    "The database URL cannot be used: write postgresql://USER:PASSWORD@HOST/NAME, "
+    "mariadb://... or sqlite:///FILE."
+)
 _DAY_S: Final = 86400
 
 
@@ -39,6 +45,7 @@ class Opened:
     context: Context
     database: Database
     admin_code: str | None  # made just now
+    lax: tuple[str, ...] = ()  # settings under which a power cut loses what was acknowledged
 
 
 @contextlib.contextmanager
@@ -53,15 +60,33 @@ def opened(config: Config, *, locked: bool = True) -> Iterator[Opened]:
             stack.callback(datafolder.lock(folder).release)
         database, secrets = _open_database(config, folder)
         stack.callback(database.close)
-        context = Context(
-            secrets.signing_key, secrets.pepper, Limits(retention_s=config.retention_days * _DAY_S)
-        )
-        yield Opened(folder, context, database, _claim_database(database, context))
+        limits = with_settings(Limits(retention_s=config.retention_days * _DAY_S), config)
+        context = Context(secrets.signing_key, secrets.pepper, limits)
+        admin_code = _claim_database(database, context)
+        yield Opened(folder, context, database, admin_code, _lax_settings(database))
+
+
+def with_settings(limits: Limits, config: Config) -> Limits:
+    """Return the limits with those that a running relay takes over anew."""
+    return dataclasses.replace(
+        limits,
+        stored_bytes_per_account=config.stored_mib_per_account << 20,
+        conversations_per_account=config.conversations_per_account,
+    )
 
 
 def database_url(config: Config, folder: Path) -> str:
     """Return the database's URL: the operator's, else the folder's own file."""
     return config.database_url or f"sqlite:///{folder / datafolder.DATABASE_FILE}"
+
+
+def _open(config: Config, url: str) -> Database:
+    return open_database(url, is_lax_allowed=config.allow_lax_durability)
+
+
+def _lax_settings(database: Database) -> tuple[str, ...]:
+    with database.read() as connection:
+        return tuple(lax_settings(connection))
 
 
 def _open_database(config: Config, folder: Path) -> tuple[Database, datafolder.Secrets]:
@@ -72,9 +97,9 @@ def _open_database(config: Config, folder: Path) -> tuple[Database, datafolder.S
             secrets = datafolder.load_secrets(folder, os.urandom, is_new=not own_file.exists())
             # Made here, so that it and the log beside it are 0600 whatever the umask.
             os.close(os.open(own_file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600))
-            database = open_database(database_url(config, folder))
+            database = _open(config, database_url(config, folder))
         else:
-            database = open_database(config.database_url)
+            database = _open(config, config.database_url)
             with database.read() as connection:
                 is_new = schema_version(connection) is None
             secrets = datafolder.load_secrets(folder, os.urandom, is_new=is_new)
@@ -84,10 +109,7 @@ def _open_database(config: Config, folder: Path) -> tuple[Database, datafolder.S
     except Unavailable as error:
         raise StartError(f"The database cannot be used: {error}.") from None
     except (ValueError, ArgumentError):
-        raise StartError(
-            "The database URL cannot be used: write postgresql://USER:PASSWORD@HOST/NAME, "
-            "mariadb://... or sqlite:///FILE."
-        ) from None
+        raise StartError(BAD_URL_TEXT) from None
     return database, secrets
 
 

@@ -25,10 +25,14 @@ _WARN_DAYS: Final = 30
 
 @dataclass(frozen=True, slots=True)
 class TlsIdentity:
-    """`context` is None without TLS; `spki_hash` is SHA-256 of the key's SubjectPublicKeyInfo."""
+    """`context` is None without TLS; `spki_hash` is SHA-256 of the key's SubjectPublicKeyInfo.
+
+    `ends_at_s`: when the certificate does, since 1970.
+    """
 
     context: ssl.SSLContext | None
     spki_hash: bytes
+    ends_at_s: float = float("inf")
 
 
 def load(certificate: Path, key: Path) -> TlsIdentity:
@@ -40,7 +44,8 @@ def load(certificate: Path, key: Path) -> TlsIdentity:
     context.num_tickets = 0  # clients connect once and stay: a ticket is two writes for nothing
     try:
         context.load_cert_chain(certificate, key)
-        return TlsIdentity(context, _spki_hash(certificate.read_bytes()))
+        pem = certificate.read_bytes()
+        return TlsIdentity(context, _spki_hash(pem), _end(pem).timestamp())
     except (OSError, ssl.SSLError, ValueError) as error:
         raise StartError(f"Cannot use {certificate} and {key}: {error}") from None
 
@@ -58,9 +63,7 @@ def load_or_make(folder: Path, *, now: Callable[[], datetime.datetime]) -> TlsId
 
 def expiry_warning(certificate: Path, now: datetime.datetime) -> str | None:
     """Return a line when an operator's own certificate is about to end, or has."""
-    from cryptography import x509
-
-    end = x509.load_pem_x509_certificate(certificate.read_bytes()).not_valid_after_utc
+    end = _end(certificate.read_bytes())
     days = (end - now).days
     if days < 0:
         return f"The certificate {certificate} ended on {end:%Y-%m-%d}: renew it."
@@ -76,6 +79,12 @@ def _check_key_file(key: Path) -> None:
         raise StartError(f"Cannot read {key}: {error.strerror}.") from None
     if found.st_mode & 0o007 or found.st_uid not in (os.geteuid(), 0):
         raise StartError(f"Others can read the TLS key: chmod 600 {key}")
+
+
+def _end(pem: bytes) -> datetime.datetime:
+    from cryptography import x509
+
+    return x509.load_pem_x509_certificate(pem).not_valid_after_utc
 
 
 def _spki_hash(pem: bytes) -> bytes:

@@ -200,9 +200,14 @@ def _unavailable(cause: Exception) -> WireError:
     return error
 
 
-def writer(database: Database, *, deliver: Deliver = run_all) -> Worker:
-    """The thread that owns the database's writes."""
-    kept = Kept(database, writes=True)
+def writer(
+    database: Database,
+    *,
+    deliver: Deliver = run_all,
+    committed: Callable[[float], None] = lambda _seconds: None,
+) -> Worker:
+    """The thread that owns the database's writes; `committed` is told how long each commit took."""
+    kept = Kept(database, writes=True, committed=committed)
     return Worker("sotto-writer", kept.transaction, deliver=deliver, ended=kept.close)
 
 

@@ -20,6 +20,7 @@ _POSTGRESQL: Mapping[str, frozenset[str]] = {
 _MYSQL: Mapping[str, frozenset[str]] = {
     "innodb_flush_log_at_trx_commit": frozenset({"1"}),
     "innodb_doublewrite": frozenset({"1", "ON"}),
+    "sync_binlog": frozenset({"1"}),
 }
 _SQLITE: Mapping[str, frozenset[str]] = {
     "journal_mode": frozenset({"wal"}),
@@ -30,14 +31,27 @@ _SQLITE: Mapping[str, frozenset[str]] = {
 
 def check_durability(connection: Connection) -> None:
     """Raise UnsafeDatabase unless every setting of `connection` keeps what is committed."""
-    dialect = connection.dialect.name
-    for name, safe in wanted_settings(dialect).items():
+    lax = lax_settings(connection)
+    if lax:
+        raise UnsafeDatabase(
+            f"The database setting {'; '.join(lax)}: acknowledged messages could be lost in a "
+            "power cut. Nothing was started. Change it, or accept that: --allow-lax-durability."
+        )
+
+
+def lax_settings(connection: Connection) -> list[str]:
+    """Return what is not as it must be, each as "NAME is VALUE, not VALUE or VALUE"."""
+    found = []
+    for name, safe in wanted_settings(connection.dialect.name).items():
         value = read_setting(connection, name)
-        if value not in safe:
-            raise UnsafeDatabase(
-                f"The database setting {name} is {value}: acknowledged messages could be lost in a "
-                f"power cut. Nothing was started. Set it to {' or '.join(sorted(safe))}."
-            )
+        if value not in safe and _counts(connection, name):
+            found.append(f"{name} is {value}, not {' or '.join(sorted(safe))}")
+    return found
+
+
+def _counts(connection: Connection, name: str) -> bool:
+    """A binary log that is not written cannot be behind: replicas are fed from it, and restores."""
+    return name != "sync_binlog" or read_setting(connection, "log_bin") == "1"
 
 
 def wanted_settings(dialect: str) -> Mapping[str, frozenset[str]]:

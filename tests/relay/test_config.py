@@ -1,8 +1,9 @@
+import dataclasses
 from pathlib import Path
 
 import pytest
 
-from relay.config import Config, load
+from relay.config import Config, explain, load, shown
 from relay.errors import StartError
 
 
@@ -29,7 +30,12 @@ def test_flags_win_over_environment_over_file_over_defaults(tmp_path: Path) -> N
         ({"log_level": "loud"}, "log level"),
         ({"tls_cert": "a"}, "--tls-cert and --tls-key go together"),
         ({"insecure": True, "host": "0.0.0.0"}, "--insecure"),
-        ({"retention_days": "0"}, "one day"),
+        ({"retention_days": "0"}, "retention_days is a number from 1 to"),
+        ({"requests_per_s": "0"}, "requests_per_s is a number from 1"),
+        ({"stored_mib_per_account": "0"}, "stored_mib_per_account"),
+        ({"log_format": "xml"}, "log format"),
+        ({"metrics_address": "127.0.0.1"}, "--metrics-address"),
+        ({"metrics_address": "127.0.0.1:70000"}, "--metrics-address"),
         ({"bus": "nats://x"}, "--bus"),
         ({"public": "not a host"}, "--public"),
         ({"greeting": "x" * 257}, "greeting"),
@@ -76,3 +82,46 @@ def test_lists_and_switches_come_from_every_source(tmp_path: Path) -> None:
 def test_a91_passwords_in_urls_do_not_show() -> None:
     config = Config(database_url="postgresql://u:canary@h/d", bus="nats://canary@h")
     assert "canary" not in repr(config)
+
+
+def test_each_setting_is_shown_with_where_it_comes_from(tmp_path: Path) -> None:
+    file = tmp_path / "sotto.toml"
+    file.write_text('greeting = "hello"\nport = 1\n')
+    environment = {"SOTTO_DATABASE_URL": "postgresql://relay:s3cret@db/sotto"}
+    text = shown(*explain({"port": "2"}, environment, file))
+    lines = {line.split()[0]: line for line in text.splitlines()}
+    assert set(lines) == {f.name for f in dataclasses.fields(Config)}
+    assert lines["greeting"].endswith(f"{file}: greeting")
+    assert lines["port"].split() == ["port", "2", "--port"]
+    assert lines["host"].split() == ["host", "127.0.0.1", "default"]
+    assert lines["bus"].split() == ["bus", "(none)", "default"]
+    assert lines["database_url"].endswith("SOTTO_DATABASE_URL")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://relay:s3cret@db/sotto",
+        "postgresql://relay:s3c/s3cret@db/sotto",
+        "postgresql://relay:s3cret x@db/sotto",
+        "postgresql://relay:x@s3cret@db/sotto",
+        "postgresql://db/sotto?user=relay&password=s3cret",
+        "mariadb://relay:s3cret%40x@db/sotto?a=b",
+        "nats://s3cret@bus:4222",
+    ],
+)
+def test_a91_no_password_of_a_url_is_shown(url: str) -> None:
+    text = shown(*explain({"database_url": url}, {}, None))
+    assert "s3cret" not in text
+    assert url.rpartition("@")[2].rpartition("://")[2].partition("?")[0] in text
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0:9", "8.8.8.8:9", "[::]:9", "example.org:9", ":9"])
+def test_a85_metrics_are_not_for_the_internet(address: str) -> None:
+    with pytest.raises(StartError, match="--metrics-address"):
+        load({"metrics_address": address}, {}, None)
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:9", "localhost:9", "[::1]:9", "10.1.2.3:9"])
+def test_metrics_may_be_served_privately(address: str) -> None:
+    assert load({"metrics_address": address}, {}, None).metrics_address == address

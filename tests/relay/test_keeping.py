@@ -1,4 +1,5 @@
 import asyncio
+import contextlib
 import os
 import sqlite3
 from pathlib import Path
@@ -9,6 +10,7 @@ from relay import keeping
 from relay.config import Config
 from relay.errors import StartError
 from relay.startup import opened
+from tests.relay.actors import World
 from tests.relay.client import connect, new_device
 from tests.relay.live import live
 
@@ -50,6 +52,21 @@ def test_a_backup_of_a_running_relay_brings_it_back_whole(tmp_path: Path) -> Non
     elsewhere.mkdir()
     assert keeping.restore(config(elsewhere / "relay"), file) == 0
     assert asyncio.run(after(elsewhere)) == key
+
+
+def test_a56_a_restored_relay_hands_out_no_key_package_twice(tmp_path: Path) -> None:
+    def count(folder: Path) -> int:
+        with contextlib.closing(sqlite3.connect(folder / "relay.db")) as database:
+            return int(database.execute("SELECT count(*) FROM key_packages").fetchone()[0])
+
+    with opened(config(tmp_path / "relay")) as belongings:
+        world = World(belongings.database)
+        world.account("Alice").publish(3)
+    assert count(tmp_path / "relay") == 3
+    file = tmp_path / "backup"
+    keeping.backup(config(tmp_path / "relay"), file)
+    keeping.restore(config(tmp_path / "elsewhere"), file)
+    assert count(tmp_path / "elsewhere") == 0
 
 
 def test_a_backup_is_one_file_for_its_owner_alone(data: Path, tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ def output() -> Iterator[io.StringIO]:
     names = ("sotto", "picows", "aiofastnet", "asyncio", "sqlalchemy", "alembic")
     before = [(log, log.level, log.propagate, log.handlers[:]) for log in map(logger, names)]
     stream = io.StringIO()
-    logs.setup("debug", stream)
+    logs.setup("debug", "json", stream)
     yield stream
     for log, level, propagate, handlers in before:
         log.setLevel(level)
@@ -84,7 +84,27 @@ def test_a91_libraries_that_log_what_they_see_are_silent(
 
 
 def test_the_level_is_held(output: io.StringIO) -> None:
-    logs.setup("warning", output)
+    logs.setup("warning", "json", output)
     logs.event(logs.logger("test"), logging.INFO, "quiet")
     logs.event(logs.logger("test"), logging.WARNING, "loud")
     assert [line["event"] for line in lines(output)] == ["loud"]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_a68_words_for_a_terminal_hold_nothing_that_it_obeys(
+    output: io.StringIO, text: str
+) -> None:
+    stream = io.StringIO()
+    logs.setup("debug", "console", stream)
+    logs.event(logs.logger("test"), logging.INFO, "word", fact=text, number=7)
+    (line,) = stream.getvalue().splitlines()
+    assert all(" " <= character <= "~" for character in line)
+    assert "word" in line
+    assert "number=7" in line
+
+
+def test_auto_is_json_where_there_is_no_terminal(output: io.StringIO) -> None:
+    stream = io.StringIO()
+    logs.setup("info", "auto", stream)
+    logs.event(logs.logger("test"), logging.INFO, "word")
+    assert json.loads(stream.getvalue())["event"] == "word"

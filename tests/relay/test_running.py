@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import http.client
 import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from relay.config import Config
+from relay.errors import StartError
+from relay.metrics import Metrics, registry_of
+from relay.metrics_page import MetricsPage
 from tests.relay.client import connect, new_device
 from tests.relay.live import live, member, operate, run
 from wire import pushes, replies, requests
+from wire.errors import Code, WireError
 
 
 def test_registers_logs_in_and_resumes(tmp_path: Path) -> None:
@@ -267,7 +273,7 @@ def test_a_renewed_certificate_is_used_by_new_connections(tmp_path: Path) -> Non
             before = await connect(relay.port)
             for name in ("tls.crt", "tls.key"):
                 (relay.belongings.folder / name).unlink()
-            relay.relay.renew_certificate()
+            relay.relay.reload(lambda: Config(data=relay.belongings.folder))
             after = await connect(relay.port)
             assert before.spki_hash != after.spki_hash
             assert before.hello is not None
@@ -275,6 +281,73 @@ def test_a_renewed_certificate_is_used_by_new_connections(tmp_path: Path) -> Non
             assert before.hello.relay_key == after.hello.relay_key
 
     run(scenario())
+
+
+def test_limits_are_taken_over_while_people_are_connected(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with live(tmp_path) as relay:
+            client = await member(relay, "alice")
+            wanted = Config(data=relay.belongings.folder, requests_per_s=3)
+            relay.relay.reload(lambda: wanted)
+            services = relay.relay.services
+            assert services.gate.requests.per_s == 3
+            assert isinstance(await client.ask(requests.Who, None), replies.NameList)
+            smaller = dataclasses.replace(wanted, stored_mib_per_account=1)
+            relay.relay.reload(lambda: smaller)
+            assert services.context.limits.stored_bytes_per_account == 1 << 20
+
+    run(scenario())
+
+
+def test_settings_that_make_no_sense_change_nothing(tmp_path: Path) -> None:
+    def broken() -> Config:
+        raise StartError("port must be a whole number.")
+
+    async def scenario() -> None:
+        async with live(tmp_path) as relay:
+            before = relay.relay.services.gate.requests
+            identity = relay.relay.acceptor.identity
+            relay.relay.reload(broken)
+            assert relay.relay.services.gate.requests is before
+            assert relay.relay.acceptor.identity is identity
+
+    run(scenario())
+
+
+def test_a85_metrics_have_an_address_of_their_own_and_name_nobody(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with live(tmp_path, metrics_address="127.0.0.1:0") as relay:
+            page = relay.relay.metrics_page
+            assert page is not None
+            await member(relay, "alice")
+
+            def get(path: str) -> tuple[int, bytes]:
+                line = http.client.HTTPConnection("127.0.0.1", page.port, timeout=20)
+                line.request("GET", path)
+                answer = line.getresponse()
+                return answer.status, answer.read()
+
+            status, text = await asyncio.to_thread(get, "/metrics")
+            assert status == 200
+            assert b"\nsotto_sessions 1.0\n" in text
+            assert b"\nsotto_logins_total " in text
+            assert b"\nsotto_commit_seconds_count " in text
+            assert b"alice" not in text
+            assert await asyncio.to_thread(get, "/healthz") == (200, b"ok\n")
+            for path in ("/", "/debug", "/metrics/", "/metrics/../etc/passwd"):
+                assert (await asyncio.to_thread(get, path))[0] == 404
+            relay.relay._probes[0].finish(WireError(Code.UNAVAILABLE, ""))
+            assert (await asyncio.to_thread(get, "/healthz"))[0] == 503
+
+    run(scenario())
+
+
+def test_an_address_that_is_taken_is_said(tmp_path: Path) -> None:
+    registry = registry_of(Metrics())
+    first = MetricsPage(("127.0.0.1", 0), registry, is_healthy=lambda: True)
+    with pytest.raises(StartError, match="Cannot listen on"):
+        MetricsPage(("127.0.0.1", first.port), registry, is_healthy=lambda: True)
+    first.close()
 
 
 def test_a_fault_of_ours_is_answered_and_the_connection_goes_on(

@@ -116,6 +116,48 @@ def test_a86_a_postgresql_that_forgets_is_refused(tmp_path: Path) -> None:
             pass  # the same server with its own settings is taken
 
 
+def run_server(*arguments: str) -> None:
+    command = [sys.executable, str(ROOT / "server.py"), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment())
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a56_an_old_backup_stops_what_has_gone_on_and_forks_nothing(
+    everybody: People, tmp_path: Path
+) -> None:
+    relay, file = everybody.relay, tmp_path / "backup"
+    alice, bob = everybody.join("alice"), everybody.join("bob")
+    for name, client in (("went on", alice), ("stood still", alice)):
+        room = name.replace(" ", "-")
+        client.call("create_room", name=room, join="open")
+        bob.call("join_room", name=room)
+        alice.say(f"#{room}", "before")
+        bob.hears(f"#{room}", "before")
+    for client in (alice, bob):
+        client.settle()
+    run_server("backup", str(file), "--data", str(relay.data))
+    alice.say("#went-on", "after")
+    bob.hears("#went-on", "after")
+    for client in (alice, bob):
+        client.settle()
+    relay.kill()
+    for path in relay.data.glob("relay.db*"):
+        path.unlink()
+    run_server("restore", str(file), "--data", str(relay.data))
+    relay.start()
+    for client in (alice, bob):
+        said = client.wait_for("notice", kind="frozen", conversation="#went-on")
+        assert "older than what this device has read" in said["text"]
+        client.fails("forbidden", "send", to="#went-on", text="lost?")
+        assert client.history("#went-on") == [("alice", "before"), ("alice", "after")]
+    bob.say("#stood-still", "still here")
+    alice.hears("#stood-still", "still here")
+    # New KeyPackages are there for whoever writes first: the old ones may have been used.
+    carol = everybody.join("carol")
+    carol.say("@alice", "hello")
+    alice.hears("@carol", "hello")
+
+
 def test_a51_a_copied_profile_opens_with_its_passphrase_alone(
     everybody: People, tmp_path: Path
 ) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sqlite3
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from sqlalchemy import text
 
 from storage.relay.database import Database, open_database, parse_url
-from storage.relay.durability import check_durability, read_setting, wanted_settings
+from storage.relay.durability import check_durability, lax_settings
 from storage.relay.errors import Collision, Unavailable, UnsafeDatabase
 from tests.relay.databases import DATABASES, empty_database
 
@@ -22,8 +24,7 @@ def opened(folder: Path) -> Database:
 def test_a86_what_is_committed_is_on_the_disk(kind: str, tmp_path: Path) -> None:
     with empty_database(kind, tmp_path) as database, database.read() as connection:
         check_durability(connection)
-        for name, safe in wanted_settings(connection.dialect.name).items():
-            assert read_setting(connection, name) in safe
+        assert lax_settings(connection) == []
 
 
 @pytest.mark.parametrize(
@@ -48,6 +49,41 @@ def test_a86_sqlite_with_a_bad_setting_is_refused(tmp_path: Path, pragma: str, n
         with pytest.raises(UnsafeDatabase, match=name):
             check_durability(connection)
     database.close()
+
+
+def test_a86_mariadb_counts_its_binary_log_only_where_it_writes_one() -> None:
+    class Server:
+        """What a server with such settings answers."""
+
+        def __init__(self, **settings: str) -> None:
+            self.settings = {
+                "innodb_flush_log_at_trx_commit": "1",
+                "innodb_doublewrite": "ON",
+            } | settings
+            self.dialect = SimpleNamespace(name="mariadb")
+
+        def exec_driver_sql(self, statement: str) -> Any:
+            name = statement.removeprefix("SELECT @@")
+            return SimpleNamespace(scalar=lambda: self.settings[name])
+
+    def lax(**settings: str) -> list[str]:
+        return lax_settings(Server(**settings))  # type: ignore[arg-type]
+
+    assert lax(log_bin="0", sync_binlog="0") == []
+    assert lax(log_bin="1", sync_binlog="1") == []
+    assert lax(log_bin="1", sync_binlog="0") == ["sync_binlog is 0, not 1"]
+
+
+def test_a86_a_lax_database_can_be_wanted(tmp_path: Path) -> None:
+    with empty_database("postgresql", tmp_path) as database:
+        plain = database.engine.url.render_as_string(hide_password=False)
+    url = f"{plain}?options=-c%20synchronous_commit=off"
+    with pytest.raises(UnsafeDatabase, match="--allow-lax-durability"):
+        open_database(url)
+    lax = open_database(url, is_lax_allowed=True)
+    with lax.read() as connection:
+        assert [each.split()[0] for each in lax_settings(connection)] == ["synchronous_commit"]
+    lax.close()
 
 
 @pytest.mark.parametrize("value", ["off"])
