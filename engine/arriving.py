@@ -19,11 +19,13 @@ from engine.live import Live
 from engine.outside import ask_verdict, check_step, come_back, come_in, note_old_copy
 from engine.removals import commit_waiting
 from storage.client import messaging
+from storage.client.settings import get_setting, put_setting
 from wire.errors import Code, WireError
 from wire.policy import LOBBY_NAME, LOBBY_POLICY, Kind
 from wire.replies import Head, HeadList
 from wire.requests import Heads
 
+HISTORY = "relay_history"  # the setting with the last HeadList.history
 # Left or refused by the person's own doing: only asked does this device go in again.
 _STAYS_OUT = frozenset({"left", "wrong_room_password"})
 
@@ -36,6 +38,8 @@ class Arriving:
         self._one = asyncio.Lock()
         self.is_done = False
         self.heads: tuple[Head, ...] = ()
+        self._history = b""
+        self._is_restored = False
 
     def disconnected(self) -> None:
         """Everything is to be compared again at the next connect."""
@@ -67,12 +71,18 @@ class Arriving:
                 raise WireError(Code.BAD_REQUEST, "The relay answered something else.")
             found += reply.heads
             if not reply.more or not reply.heads:
-                self.heads = tuple(found)
+                self.heads, self._history = tuple(found), reply.history
                 return self.heads
 
     async def _meet_all(self) -> None:
-        for head in await self.ask_heads():
+        heads, store = await self.ask_heads(), self._hub.context.store
+        known = await store.query(lambda connection: get_setting(connection, HISTORY))
+        history = self._history
+        self._is_restored = known is not None and known != history
+        for head in heads:
             await self._safely(self._meet, head)
+        if known != history:  # only now: what was not compared is compared again
+            await store.run(lambda connection: put_setting(connection, HISTORY, history))
 
     async def _safely(self, work: Callable[..., Awaitable[None]], *args: object) -> None:
         """Do one thing; what stands against it leaves the others alone."""
@@ -104,6 +114,10 @@ class Arriving:
                     await come_in(self._hub, live)
 
     async def _catch_up(self, live: Live, head: Head) -> None:
+        if self._is_restored and head.cursor < live.value.cursor:
+            # What this device acknowledged, the relay has forgotten; others may stand there now.
+            await live.log_went_back()
+            return
         if head.cursor > live.value.cursor:
             await note_old_copy(live, head.cursor)
         if live.value.notes.rolled_back:

@@ -241,8 +241,7 @@ class Live:
             if not isinstance(reply, Fetched):
                 raise WireError(Code.BAD_REQUEST, "The relay answered something else.")
             if reply.last_seq < cursor:
-                text = OLD_LOG_TEXT.format(self.value.title)
-                await self.keep([freeze(self.value, text)])
+                await self._stop_reading()
                 return
             if reply.first_kept > cursor + 1 and reply.last_seq > cursor:
                 await self._lose_step()
@@ -253,6 +252,15 @@ class Live:
             await self._drain()
             if self.value.cursor >= reply.last_seq or self.value.cursor == cursor:
                 return
+
+    async def log_went_back(self) -> None:
+        """Read and send no more: the relay's log is not the one that this device has read."""
+        async with self.lock:
+            if self.reads:
+                await self._stop_reading()
+
+    async def _stop_reading(self) -> None:
+        await self.keep([freeze(self.value, OLD_LOG_TEXT.format(self.value.title))])
 
     async def _lose_step(self) -> None:
         group, _ = self.value.now_in()

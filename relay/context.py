@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from crypto.ed25519 import SigningKey
 from relay.caches import AckBuffer, MemberCache, SeenBuffer, Usage
-from wire.limits import DEFAULT_RETENTION_S
+from wire.limits import DEFAULT_RETENTION_S, ID_BYTES
 
 
 def wall_clock_ms() -> int:
@@ -41,13 +41,15 @@ class Context:
     """What the operations share.
 
     `signing_key` is the relay's identity and the external sender of every conversation; `pepper`
-    (32 bytes) keys the password hashes; `now_ms` and `random` are the clock and the randomness.
-    `is_online` (of an account) and `is_connected` (of a device) may be asked from any thread.
+    (32 bytes) keys the password hashes; `history` (16 bytes) is another one after each restore;
+    `now_ms` and `random` are the clock and the randomness. `is_online` (of an account) and
+    `is_connected` (of a device) may be asked from any thread.
     """
 
     signing_key: SigningKey
     pepper: bytes = field(repr=False)
     limits: Limits = Limits()
+    history: bytes = bytes(ID_BYTES)
     now_ms: Callable[[], int] = wall_clock_ms
     random: Callable[[int], bytes] = os.urandom
     is_online: Callable[[str], bool] = nobody

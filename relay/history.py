@@ -83,7 +83,7 @@ def heads(connection: Connection, context: Context, who: Who, request: Heads) ->
         found = _heads_of(connection, context, who, account, page)
         after = page[-1].conversation if page else after
     inbox_seq = log_rows.inbox_seq(connection, who.device_row)
-    return Outcome(HeadList(request.rid, tuple(found), inbox_seq, more))
+    return Outcome(HeadList(request.rid, tuple(found), inbox_seq, more, context.history))
 
 
 def _heads_of(

@@ -13,9 +13,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from relay import datafolder
+from relay import control, datafolder
 from relay.config import Config
 from relay.errors import StartError
+from relay.startup import HISTORY_SETTING
 
 KEPT_FILES: Final = (
     datafolder.KEY_FILE,
@@ -34,6 +35,8 @@ def backup(config: Config, file: Path) -> int:
     database = _own_database(config, folder)
     if not database.exists():
         raise StartError(f"There is no database in {folder}: nothing to back up.")
+    with contextlib.suppress(StartError):  # without it a second's cursors are missing
+        control.ask(folder, {"action": "flush"})
     part = file.with_name(file.name + ".part")
     try:
         part.unlink(missing_ok=True)
@@ -84,6 +87,8 @@ def _restore(file: Path, folder: Path, database: Path) -> None:
         target.execute(f"DROP TABLE {_TABLE}")
         # Any of them may have been used since: a KeyPackage is for one use. Devices make new ones.
         target.execute("DELETE FROM key_packages")
+        # What follows is another history than the one that went on after the backup.
+        target.execute("DELETE FROM settings WHERE name = ?", (HISTORY_SETTING,))
         target.execute("VACUUM")
     for name, content in files.items():
         there = datafolder.read_file(folder / name)

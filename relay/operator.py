@@ -18,9 +18,12 @@ from relay.admin_code import ADMIN_NAME, replace_admin_code
 from relay.config import Config
 from relay.context import Context
 from relay.errors import StartError
+from relay.history import write_cursors
+from relay.logins import write_seen
 from relay.outcome import Outcome
 from relay.services import Services
 from relay.startup import opened
+from relay.usage import write_usage
 from storage.relay.account_rows import FOR_GOOD, account_by_name
 from storage.relay.errors import Unavailable
 from wire.errors import Code, WireError
@@ -93,6 +96,8 @@ def job_of(command: Mapping[str, Any]) -> Job:
         return _create
     if action == "list":
         return _list
+    if action == "flush":
+        return _flush
     if action == "audit":
         return _audit(_number(command, "limit") or PAGE)
     try:
@@ -125,6 +130,14 @@ def _create(database: Database, context: Context) -> tuple[list[str], None]:
         "Register the name admin with this code; older ones are void.",
         f"Admin code   {code}",
     ], None
+
+
+def _flush(database: Database, context: Context) -> tuple[list[str], None]:
+    """Write what is only remembered: for a backup, which sees the database alone."""
+    write_cursors(database, context)
+    write_seen(database, context, len(context.seen))
+    write_usage(database, context)
+    return [], None
 
 
 def _list(database: Database, context: Context) -> tuple[list[str], None]:

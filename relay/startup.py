@@ -27,8 +27,10 @@ from storage.relay.database import Database, open_database
 from storage.relay.durability import lax_settings
 from storage.relay.errors import Unavailable, UnknownSchema, UnsafeDatabase
 from storage.relay.migrate import migrate, schema_version
+from wire.limits import ID_BYTES
 from wire.link import fingerprint
 
+HISTORY_SETTING: Final = "history"
 _OWNER_SETTING: Final = "relay"  # the fingerprint of the relay whose database it is
 BAD_URL_TEXT: Final = (
     "The database URL cannot be used: write postgresql://USER:PASSWORD@HOST/NAME, "
@@ -63,6 +65,7 @@ def opened(config: Config, *, locked: bool = True) -> Iterator[Opened]:
         limits = with_settings(Limits(retention_s=config.retention_days * _DAY_S), config)
         context = Context(secrets.signing_key, secrets.pepper, limits)
         admin_code = _claim_database(database, context)
+        context = dataclasses.replace(context, history=_history(database))
         yield Opened(folder, context, database, admin_code, _lax_settings(database))
 
 
@@ -127,6 +130,19 @@ def _claim_database(database: Database, context: Context) -> str | None:
             if owner is None:
                 account_rows.write_setting(connection, _OWNER_SETTING, own)
             return ensure_admin_code(connection, context.random)
+    except Unavailable as error:
+        raise StartError(f"The database cannot be written: {error}.") from None
+
+
+def _history(database: Database) -> bytes:
+    """Return what names the database's history, made if it has none: it is new, or restored."""
+    try:
+        with database.write() as connection:
+            known = account_rows.read_setting(connection, HISTORY_SETTING)
+            if known is None:
+                known = os.urandom(ID_BYTES).hex()
+                account_rows.write_setting(connection, HISTORY_SETTING, known)
+            return bytes.fromhex(known)
     except Unavailable as error:
         raise StartError(f"The database cannot be written: {error}.") from None
 

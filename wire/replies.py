@@ -25,6 +25,7 @@ from wire.fields import (
     SuiteNumber,
     TimeMs,
 )
+from wire.limits import ID_BYTES
 from wire.policy import JoinRule, Kind
 
 
@@ -184,12 +185,17 @@ class Head(Frame, frozen=True):
 
 
 class HeadList(Frame, frozen=True, tag=112):
-    """One page of Heads; `more`: ask again after the last one."""
+    """One page of Heads; `more`: ask again after the last one.
+
+    `history` is another one once the relay's database was restored from a backup: then what a
+    device acknowledged after that backup was lost, and others may have taken its places.
+    """
 
     rid: Rid
     heads: tuple[Head, ...]
     inbox_seq: Seq
     more: bool
+    history: Id = bytes(ID_BYTES)
 
 
 class InboxEntry(Frame, frozen=True):

@@ -122,6 +122,41 @@ def run_server(*arguments: str) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def put_back(relay: Relay, file: Path) -> None:
+    for path in relay.data.glob("relay.db*"):
+        path.unlink()
+    run_server("restore", str(file), "--data", str(relay.data))
+
+
+def test_a56_a_log_that_has_grown_as_long_again_is_not_taken_for_the_old_one(
+    everybody: People, tmp_path: Path
+) -> None:
+    relay, file = everybody.relay, tmp_path / "backup"
+    alice, bob = everybody.join("alice"), everybody.join("bob")
+    alice.call("create_room", name="den", join="open")
+    bob.call("join_room", name="den")
+    bob.say("#den", "before")
+    alice.hears("#den", "before")
+    for client in (alice, bob):
+        client.settle()
+    run_server("backup", str(file), "--data", str(relay.data))
+    assert bob.close() == 0
+    alice.say("#den", "lost")
+    alice.settle()
+    assert alice.close() == 0
+    relay.kill()
+    put_back(relay, file)
+    relay.start()
+    bob = everybody.open("bob")
+    bob.login("bob")
+    bob.say("#den", "another in its place")
+    bob.settle()
+    alice = everybody.open("alice")
+    alice.login("alice")
+    alice.wait_for("notice", kind="frozen", conversation="#den")
+    alice.fails("forbidden", "send", to="#den", text="on a fork")
+
+
 def test_a56_an_old_backup_stops_what_has_gone_on_and_forks_nothing(
     everybody: People, tmp_path: Path
 ) -> None:
@@ -141,9 +176,7 @@ def test_a56_an_old_backup_stops_what_has_gone_on_and_forks_nothing(
     for client in (alice, bob):
         client.settle()
     relay.kill()
-    for path in relay.data.glob("relay.db*"):
-        path.unlink()
-    run_server("restore", str(file), "--data", str(relay.data))
+    put_back(relay, file)
     relay.start()
     for client in (alice, bob):
         said = client.wait_for("notice", kind="frozen", conversation="#went-on")
