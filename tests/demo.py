@@ -12,6 +12,8 @@ import tempfile
 import time
 from pathlib import Path
 
+import msgspec
+
 from tests.processes import JsonClient, People, RpcFailure, people
 
 PRIVATE = "Meet me at the old mill at nine."
@@ -68,11 +70,10 @@ def stored(database: Path) -> bool:
     files = [database, database.with_name("relay.db-wal")]
     everything = b"".join(path.read_bytes() for path in files if path.exists())
     with sqlite3.connect(f"file:{database}?mode=ro", uri=True) as connection:
-        rows = connection.execute(
-            "SELECT seq, length(message), message FROM entries ORDER BY id DESC LIMIT 1"
-        )
-        seq, size, message = rows.fetchone()
+        rows = connection.execute("SELECT entries FROM segments ORDER BY id DESC LIMIT 1")
+        seq, _arrived_ms, message = msgspec.msgpack.decode(rows.fetchone()[0])[-1]
     connection.close()
+    size = len(message)
     say(f"What the relay stored of the last message (entry {seq}, {size} bytes):")
     for start in range(0, min(size, 96), 32):
         say(f"  {message[start : start + 32].hex(' ', 4)}")

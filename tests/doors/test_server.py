@@ -56,7 +56,7 @@ def test_serve_is_the_default_command(tmp_path: Path) -> None:
     result = server("--port", "70000", "--data", str(tmp_path / "x"))
     assert (result.returncode, result.stderr) == (
         1,
-        "The port must be a number from 0 to 65535.\n",
+        "port is a number from 0 to 65535.\n",
     )
 
 

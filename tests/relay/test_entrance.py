@@ -24,7 +24,7 @@ def log() -> Iterator[io.StringIO]:
     root = logging.getLogger("sotto")
     before = root.handlers[:], root.level, root.propagate
     handler = logging.StreamHandler(stream)
-    handler.setFormatter(logs.JsonLines())
+    handler.setFormatter(logs.Lines(is_console=False))
     root.handlers[:] = [handler]
     root.setLevel("DEBUG")
     yield stream

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 
+import msgspec
+
 from crypto.ed25519 import SigningKey
 from crypto.mls import framing, public_message
 from crypto.mls.framing import (
@@ -48,16 +50,24 @@ class Disk:
 
     def messages(self, row: Row) -> list[bytes]:
         """Return every entry of a log, in order."""
-        query = "SELECT message FROM entries WHERE conversation_id = ? ORDER BY seq"
-        return [message for (message,) in self.database.execute(query, (row.id,))]
+        query = "SELECT entries FROM segments WHERE conversation_id = ? ORDER BY first_seq"
+        runs = [msgspec.msgpack.decode(run) for (run,) in self.database.execute(query, (row.id,))]
+        return [message for run in runs for _seq, _arrived_ms, message in run]
 
     def append(self, name: str, message: bytes, *, is_head: bool = False) -> None:
         """Append an entry as if somebody had sent it; `is_head`: as a proposal or commit."""
         row = self.conversation(name)
         seq = row.last_seq + 1
+        arrived_ms = 1_700_000_000_000
         self.database.execute(
-            "INSERT INTO entries (conversation_id, seq, arrived_ms, message) VALUES (?, ?, ?, ?)",
-            (row.id, seq, 1_700_000_000_000, message),
+            "INSERT INTO segments"
+            " (conversation_id, first_seq, last_seq, arrived_ms, entries, origins)"
+            " VALUES (?, ?, ?, ?, ?, ?)",
+            (
+                *(row.id, seq, seq, arrived_ms),
+                msgspec.msgpack.encode([(seq, arrived_ms, message)]),
+                msgspec.msgpack.encode([(0, 0, len(message), [None])]),
+            ),
         )
         head = seq if is_head else row.head_seq
         self.database.execute(
