@@ -31,7 +31,6 @@ from wire.codec import encode
 from wire.entry import EffectKind, EntryData, Id, Key, encode_data
 from wire.errors import Code, WireError
 from wire.fields import MAX_RID
-from wire.limits import ID_BYTES
 from wire.policy import ROOM_PSK_EXTENSION, Policy
 from wire.replies import Accepted, Conflict
 from wire.requests import Append, CommitParts
@@ -156,7 +155,7 @@ async def _drop(context: Context, live: Live, number: bytes) -> None:
 
 async def _prepare(context: Context, live: Live, plan: Plan) -> tuple[bytes, Append]:
     group, _ = live.value.now_in()
-    number = context.random(ID_BYTES)
+    number = context.fresh_number()
     try:
         draft, after, data = _draft(context, live.value, plan, number)
     except Refused as error:

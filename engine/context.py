@@ -15,6 +15,7 @@ from crypto.ed25519 import SigningKey
 from crypto.mls.credential import Credential
 from crypto.mls.key_package import LeafConfig
 from engine.events import Event
+from engine.numbers import fresh_number
 from wire.limits import KEY_PACKAGE_LIFETIME_S
 from wire.policy import POLICY_EXTENSION
 from wire.replies import Reply
@@ -156,3 +157,7 @@ class Context:
     suite: int = DEFAULT_SUITE
     now_ms: Callable[[], int] = now_ms
     random: Callable[[int], bytes] = os.urandom
+
+    def fresh_number(self) -> bytes:
+        """Return a new transaction id."""
+        return fresh_number(self.random, self.now_ms())

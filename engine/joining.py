@@ -33,7 +33,6 @@ from storage.client import messaging
 from storage.client.messaging import PendingCommit
 from wire.entry import EffectKind, EntryData, encode_data
 from wire.errors import Code, WireError
-from wire.limits import ID_BYTES
 from wire.policy import Kind
 from wire.replies import Accepted, Conflict, JoinInfoFound
 from wire.requests import Append, CommitParts, JoinInfo
@@ -189,7 +188,7 @@ async def _prepare(hub: Hub, live: Live, door: Door, psk: bytes | None) -> Joini
         raise WireError(Code.WRONG_ROOM_PASSWORD, f"{live.value.title} asks for its password.")
     secret = None if lock is None or psk is None else (lock.psk_id, psk)
     old = standing.roster.of_device(context.keys.device)
-    number, now_ms = context.random(ID_BYTES), context.now_ms()
+    number, now_ms = context.fresh_number(), context.now_ms()
     try:
         draft = external_draft(
             door.info.group_info,

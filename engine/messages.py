@@ -23,7 +23,7 @@ from engine.titles import LOBBY, account_in, title_of
 from storage.client import outgoing
 from storage.client.outgoing import OutboxRow
 from wire.errors import Code, WireError
-from wire.limits import ID_BYTES, REQUEST_TIMEOUT_S
+from wire.limits import REQUEST_TIMEOUT_S
 
 TEXT: Final = "text"
 _FINAL: Final = {State.REMOVED, State.FROZEN, State.CLOSED}
@@ -58,8 +58,8 @@ class Messages:
         """Send a text; see the JSON contract. Once it is durable here, it is not lost."""
         body = text_body(text)
         title = title_of(to)
-        random = self._hub.context.random
-        number = random(ID_BYTES) if transaction_id is None else number_of(transaction_id)
+        context = self._hub.context
+        number = context.fresh_number() if transaction_id is None else number_of(transaction_id)
         known = await self._known(number)
         if known is not None:
             return known
@@ -130,7 +130,7 @@ class Messages:
 
     async def tell_secret(self, live: Live, secret: RoomSecret) -> None:
         """Send a room's new key to its members and wait until the relay has it."""
-        number = self._hub.context.random(ID_BYTES)
+        number = self._hub.context.fresh_number()
         answer = self._hub.answer_for(number)
         title = live.value.title
         await self._queue(title, number, kind=ROOM_SECRET, body=encode_body(secret))
