@@ -16,16 +16,18 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from bench import relay_world
+from bench.relay_databases import NoServer, empty_database
 from bench.relay_peers import CLIENTS, Peer, peers, running
-from bench.relay_serving import Server, load, relay
+from bench.relay_serving import LOAD_CORE, ROOT, Server, load, on_core, relay
 from bench.relay_table import show
 from tests.processes import free_port
+from tests.relay.databases import URLS
 
 OURS = "Sotto"
 SOURCES = Path(__file__).parent / "relay_load"
@@ -42,15 +44,18 @@ class Bench:
     seconds: float
     database_url: str | None = None
 
-    def world(self, name: str, count: int, found: Callable[..., list[bytes]]) -> Path:
-        """Return a folder with a relay's data and a plan, made once and copied for each use."""
-        made = self.folder / "worlds" / name
-        if not (made / "plan").exists():
-            with relay_world.world_on(made / "relay", self.database_url) as world:
-                relay_world.write_plan(made / "plan", world, count, found)
+    def world(
+        self, name: str, count: int, found: Callable[..., list[bytes]], url: str | None
+    ) -> Path:
+        """Return a folder with a relay's data and a plan; in SQLite made once and copied."""
         used = self.folder / "used"
         shutil.rmtree(used, ignore_errors=True)
-        shutil.copytree(made, used)
+        made = used if url else self.folder / "worlds" / name
+        if not (made / "plan").exists():
+            with relay_world.world_on(made / "relay", url) as world:
+                relay_world.write_plan(made / "plan", world, count, found)
+        if made != used:
+            shutil.copytree(made, used)
         return used
 
     @contextmanager
@@ -58,11 +63,13 @@ class Bench:
         self, name: str, count: int, found: Callable[..., list[bytes]]
     ) -> Iterator[tuple[Server, dict[str, Any]]]:
         """Run our relay on such a world; also what the load needs to know."""
-        used = self.world(name, count, found)
-        flags = ["--database-url", self.database_url] if self.database_url else []
-        options = {"protocol": "sotto", "tls": True, "plan": used / "plan", "clients": count}
-        with relay(used / "relay", free_port(), *flags) as server:
-            yield server, options
+        server_database = empty_database(self.database_url) if self.database_url else nullcontext()
+        with server_database as url:
+            used = self.world(name, count, found, url)
+            flags = ["--database-url", url] if url else []
+            options = {"protocol": "sotto", "tls": True, "plan": used / "plan", "clients": count}
+            with relay(used / "relay", free_port(), *flags) as server:
+                yield server, options
 
 
 def build(folder: Path) -> tuple[Path, Path]:
@@ -145,11 +152,55 @@ def start(bench: Bench) -> Figures:
         return {"start_s": server.started_s}
 
 
+def storm(bench: Bench) -> Figures:
+    """Paced messages, first alone, then while a hundred people log in with their passwords."""
+    paced = {"rate": PACED["latency5k"], "seconds": bench.seconds}
+    with bench.ours("stormed", CLIENTS, relay_world.stormed) as (server, options):
+        calm = load(bench.program, server, **options, **paced)
+        command = [sys.executable, "-m", "bench.relay_storm", str(server.port)]
+        command = ["nice", "-n", "19", *on_core(LOAD_CORE, [*command, str(bench.seconds + 2)])]
+        with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as crowd:
+            during = load(bench.program, server, **options, **paced)
+            said, _ = crowd.communicate(timeout=120)
+    if crowd.returncode:
+        raise SystemExit("bench: those who log in met with an error; it stands above")
+    ratio = during["p99_us"] / calm["p99_us"]
+    figures = {"calm_p99_us": calm["p99_us"], "storm_p99_us": during["p99_us"]}
+    return figures | {"times_calm": ratio} | json.loads(said)
+
+
+def catch_up(bench: Bench) -> Figures:
+    """A device that fetches ten thousand entries which came while it was away."""
+    with bench.ours("missed", 2, relay_world.missed) as (server, options):
+        return load(bench.program, server, **options, do="catchup")
+
+
+def on_server(kind: str) -> Callable[[Bench], Figures]:
+    """W1 and W2 with the log in a database server on this machine, which no core is kept for."""
+
+    def measure(bench: Bench) -> Figures:
+        on_it = replace(bench, database_url=URLS[kind])
+        try:
+            one, two = run_ours(on_it, "w1"), run_ours(on_it, "w2")
+        except NoServer as error:
+            print(f"{kind}: left out, {error}", file=sys.stderr)
+            return {}
+        figures = {"w1_messages_per_s": one["messages_per_s"], "w1_p99_us": one["p99_us"]}
+        figures |= {"w2_deliveries_per_s": two["deliveries_per_s"], "w2_p99_us": two["p99_us"]}
+        return figures | {"w1_cpu": one["server_cpu"], "w2_cpu": two["server_cpu"]}
+
+    return measure
+
+
 OWN: dict[str, Callable[[Bench], Figures]] = {
     "memory": memory,
     "reconnect": reconnect,
     "growth": growth,
     "start": start,
+    "storm": storm,
+    "catchup": catch_up,
+    "postgresql": on_server("postgresql"),
+    "mariadb": on_server("mariadb"),
 }
 
 

@@ -34,6 +34,10 @@ OWN_AIMS: dict[tuple[str, str], str] = {
     ("reconnect", "connections_per_s"): "> 1000",
     ("growth", "of_empty"): "> 0.8",
     ("start", "start_s"): "< 1",
+    ("storm", "times_calm"): "< 1.5",
+    ("catchup", "seconds"): "< 0.5",
+    ("postgresql", "w1_messages_per_s"): "> 60000",
+    ("postgresql", "w2_deliveries_per_s"): "> 1500000",
 }
 _MAIN = {"w1": "messages_per_s", "w2": "deliveries_per_s", "single": "messages_per_s"}
 
@@ -73,6 +77,8 @@ def _compared(scenario: str, rounds: Rounds) -> list[str]:
 
 
 def _own(scenario: str, rounds: Rounds) -> list[str]:
+    if not rounds["Sotto"][0]:
+        return [f"{scenario}: left out"]
     lines = [f"{scenario}:"]
     for name in rounds["Sotto"][0]:
         value = statistics.median(each[name] for each in rounds["Sotto"])

@@ -17,20 +17,21 @@ import msgspec
 from sqlalchemy import Connection
 
 from crypto.labels import Purpose, labelled
-from relay import segments
+from relay import passwords, segments
 from relay.config import Config
 from relay.context import Limits
 from relay.headers import read_message
 from relay.startup import opened
-from storage.relay import conversation_rows, segment_rows, transaction_rows
+from storage.relay import account_rows, conversation_rows, segment_rows, transaction_rows
 from storage.relay.segment_rows import Segment
-from tests.relay.actors import Device, World
+from tests.relay.actors import PASSWORD, Device, World
 from wire.codec import encode
 from wire.replies import Entry
 
 BODY = 200  # bytes of a message's content
 GROWN_ROOMS = 1_000
 GROWN_ENTRIES = 10_000  # in each of them
+MISSED_ENTRIES = 10_000
 _RID = 0xF0F1F2F3  # in four bytes, to be found in a frame
 
 
@@ -106,6 +107,41 @@ def _fill(connection: Connection, device: Device, template: bytes) -> None:
         sent += [(device.who.device_row, one, row, seq) for one, seq in zip(ids, seqs, strict=True)]
     segment_rows.insert(connection, made)
     transaction_rows.insert(connection, sorted(sent, key=lambda each: each[1]))
+
+
+def missed(devices: list[Device]) -> list[bytes]:
+    """Pairs; in the first one entries that one of the two has not read, that came one by one."""
+    rooms = pairs(devices)
+    template = devices[0].message(rooms[0], bytes(BODY)).message
+    devices[0].world.run(lambda c: _append_one_by_one(c, devices[0], rooms[0], template))
+    return rooms
+
+
+def _append_one_by_one(
+    connection: Connection, device: Device, room: bytes, template: bytes
+) -> None:
+    found = conversation_rows.find(connection, room)
+    assert found is not None
+    last_seq, now_ms = found.last_seq + MISSED_ENTRIES, device.world.clock.ms
+    who = device.who
+    for seq in range(found.last_seq + 1, last_seq + 1):
+        origin = (who.account_id, who.device_row, len(template), [os.urandom(16)])
+        segments.write(connection, found.id, [Entry(seq, now_ms, template)], [origin])
+    conversation_rows.update_conversation(connection, found.id, last_seq=last_seq)
+
+
+def stormed(devices: list[Device]) -> list[bytes]:
+    """Pairs whose passwords cost what people's do; the hash is one, since what counts is to try."""
+    rooms, world = pairs(devices), devices[0].world
+    dear = dataclasses.replace(world.context, limits=Limits())
+    stored = passwords.hash_password(dear, PASSWORD)
+
+    def set_hashes(connection: Connection) -> None:
+        for device in devices:
+            account_rows.update_account(connection, device.who.account_id, password_hash=stored)
+
+    world.run(set_hashes)
+    return rooms
 
 
 def nothing(devices: list[Device]) -> list[bytes]:

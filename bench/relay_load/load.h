@@ -65,6 +65,7 @@ size_t ws_frame(const char *data, size_t size, const char **payload, size_t *pay
 
 // sotto.c
 void sotto_begin(void);
+long sotto_catch_up(Client *); // blocks; entries that it fetched
 
 // main.c: what a protocol tells of messages
 void mark_dirty(Client *);

@@ -200,6 +200,17 @@ static void run_reconnect(void) {
            (own_cpu_s() - own) / seconds);
 }
 
+// The second client comes back and reads what it missed.
+static void run_catch_up(void) {
+    protocol->enter(&clients[1]);
+    double servers = servers_cpu_s(), own = own_cpu_s();
+    uint64_t begin = now_ns();
+    long entries = sotto_catch_up(&clients[1]);
+    double seconds = (double)(now_ns() - begin) / 1e9;
+    printf("{\"entries\": %ld, \"seconds\": %.4f, \"server_cpu_s\": %.2f, \"load_cpu_s\": %.3f}\n",
+           entries, seconds, servers_cpu_s() - servers, own_cpu_s() - own);
+}
+
 static void run_idle(void) {
     long before = servers_kib();
     for (int i = 0; i < options.clients; i++) protocol->enter(&clients[i]);
@@ -261,6 +272,7 @@ int main(int count, char **values) {
     if (protocol == &sotto) sotto_begin();
     if (!strcmp(kind, "idle")) run_idle();
     else if (!strcmp(kind, "reconnect")) run_reconnect();
+    else if (!strcmp(kind, "catchup") && protocol == &sotto && options.clients > 1) run_catch_up();
     else {
         for (int i = 0; i < options.clients; i++) protocol->enter(&clients[i]);
         usleep(500000);

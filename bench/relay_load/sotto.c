@@ -125,7 +125,7 @@ static const char *next(Client *c, size_t *size) {
     }
 }
 
-enum { HELLO = 100, OK = 101, FAILED = 102, CONFLICT = 103, ACCEPTED = 104, LOGGED_IN = 105, PUSHES = 140 };
+enum { HELLO = 100, OK = 101, FAILED = 102, CONFLICT = 103, ACCEPTED = 104, LOGGED_IN = 105, FETCHED = 111, PUSHES = 140 };
 
 // What kind of frame it is; `at` then points behind that.
 static int tag_of(const char *payload, const unsigned char **at) {
@@ -199,6 +199,40 @@ static void entries(Client *c, const unsigned char *p) {
         p += size;
     }
     c->is_unseen = 1;
+}
+
+// Fetch everything in the conversation, a page after the other, as a client that comes back does.
+long sotto_catch_up(Client *c) {
+    unsigned char frame[64] = "\x95\x0f\x01\xc4\x10"; // Fetch
+    uint64_t seen = 0, end = 1;
+    long all = 0;
+    memcpy(frame + 5, plan[c->index].conversation, 16);
+    frame[21] = 0xcf;
+    memcpy(frame + 30, "\xcd\x01\x00", 3); // 256 at most
+    while (seen < end) {
+        size_t size, some;
+        const unsigned char *at;
+        const char *page;
+        big_endian(frame + 22, seen, 8);
+        ws_put(c, frame, 33);
+        flush_all(c);
+        do page = next(c, &size);
+        while (tag_of(page, &at) >= PUSHES);
+        expect(page, FETCHED);
+        number(&at); // the rid
+        some = count(&at, 1);
+        if (!some) fail("the relay keeps entries back");
+        for (all += (long)some; some; some--) {
+            at++; // an array of three
+            seen = number(&at);
+            number(&at); // when it arrived
+            size = count(&at, 0);
+            at += size;
+        }
+        number(&at); // the first one kept
+        end = number(&at);
+    }
+    return all;
 }
 
 static void answers(const unsigned char *p) {

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.relay_databases import NoServer, empty_database
 from bench.relay_table import show
 from tests.processes import ROOT
 
@@ -27,7 +28,8 @@ def can_build() -> bool:
 @pytest.mark.skipif(not can_build(), reason="needs gcc, OpenSSL's headers, taskset and two cores")
 def test_a_round_loses_nothing(tmp_path: Path) -> None:
     out = tmp_path / "figures.json"
-    command = [sys.executable, "-m", "bench.relay", "w1", "w2", "--peers", "none", "--rounds", "1"]
+    command = [sys.executable, "-m", "bench.relay", "w1", "w2", "catchup"]
+    command += ["--peers", "none", "--rounds", "1"]
     command += ["--seconds", "0.5", "--folder", str(tmp_path), "--json", str(out)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=170)
     assert done.returncode == 0, done.stderr
@@ -37,7 +39,16 @@ def test_a_round_loses_nothing(tmp_path: Path) -> None:
         assert ours["lost"] == 0
         assert ours["messages_per_s"] > 0
         assert ours["deliveries_per_s"] > 0.5 * readers * ours["messages_per_s"]
+    (caught_up,) = figures["catchup"]["Sotto"]
+    assert caught_up["entries"] == 10_000 + 1  # and the commit that let the device in
     assert "Sotto" in done.stdout
+
+
+def test_a_database_server_that_is_absent_is_left_out() -> None:
+    wrong = "postgresql://nobody@127.0.0.1:1/test"
+    with pytest.raises(NoServer, match="no postgresql at"), empty_database(wrong):
+        pytest.fail("a database where no server is")
+    assert "left out" in show({"postgresql": {"Sotto": [{}]}})
 
 
 def test_the_table_has_ratios_beside_their_aims() -> None:

@@ -21,7 +21,7 @@ from storage.relay.migrate import HEAD, migrate, schema_version
 from storage.relay.schema import metadata
 
 DATABASES = ("sqlite", "postgresql", "mariadb")
-_URLS = {
+URLS = {
     "postgresql": os.environ.get("SOTTO_TEST_POSTGRESQL", "postgresql://postgres@127.0.0.1/test"),
     "mariadb": os.environ.get(
         "SOTTO_TEST_MARIADB", "mariadb://root@localhost/test?unix_socket=/run/mysqld/mysqld.sock"
@@ -58,7 +58,7 @@ def _server_database(kind: str) -> Database:
 @cache
 def _own_database(kind: str) -> str | None:
     """The URL of a database that only this process has, or None when there is no server."""
-    url = parse_url(_URLS[kind])
+    url = parse_url(URLS[kind])
     name = f"sotto_test_{os.getpid()}"
     server = create_engine(url, isolation_level="AUTOCOMMIT")
     try:
