@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -56,6 +57,7 @@ class Bench:
                 relay_world.write_plan(made / "plan", world, count, found)
         if made != used:
             shutil.copytree(made, used)
+            os.sync()  # or the relay's first fsync would wait for the copy
         return used
 
     @contextmanager

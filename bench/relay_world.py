@@ -18,6 +18,7 @@ from sqlalchemy import Connection
 
 from crypto.labels import Purpose, labelled
 from relay import passwords, segments
+from relay.checkpointing import Checkpointing
 from relay.config import Config
 from relay.context import Limits
 from relay.headers import read_message
@@ -73,17 +74,46 @@ def one_room(devices: list[Device]) -> list[bytes]:
 
 
 def grown(devices: list[Device]) -> list[bytes]:
-    """Pairs that speak among a thousand rooms with ten thousand entries each, of long ago."""
-    rooms = pairs(devices)
-    world, device = devices[0].world, devices[0]
-    template = device.message(rooms[0], bytes(BODY)).message
-    for _ in range(GROWN_ROOMS):
-        world.run(lambda c: _fill(c, device, template))
+    """Pairs in a thousand rooms with ten thousand entries each; the other rooms have ten members.
+
+    The entries came ten at a time.
+    """
+    rooms, world = pairs(devices), devices[0].world
+    template = devices[0].message(rooms[0], bytes(BODY)).message
+    log = Checkpointing(world.database, failed=lambda _error: None)
+
+    def fill(connection: Connection, number: int) -> None:
+        room = rooms[2 * number] if 2 * number < len(rooms) else None
+        row = _row_of(connection, room) if room else _room_of_ten(connection, devices, number)
+        _extend(connection, devices[0], row, template, count=GROWN_ENTRIES, at_once=10)
+
+    for number in range(GROWN_ROOMS):
+        world.run(lambda c, number=number: fill(c, number))
+        log.turn()  # nobody else does before a relay runs, and it would have tens of GB
     return rooms
 
 
-def _fill(connection: Connection, device: Device, template: bytes) -> None:
-    """Write a room of ten and its log, as messages that came ten at a time would have left it."""
+def missed(devices: list[Device]) -> list[bytes]:
+    """Pairs; in the first one entries that one of the two has not read, that came one by one."""
+    rooms = pairs(devices)
+    template = devices[0].message(rooms[0], bytes(BODY)).message
+
+    def fill(connection: Connection) -> None:
+        row = _row_of(connection, rooms[0])
+        _extend(connection, devices[0], row, template, count=MISSED_ENTRIES, at_once=1)
+
+    devices[0].world.run(fill)
+    return rooms
+
+
+def _row_of(connection: Connection, room: bytes) -> int:
+    found = conversation_rows.find(connection, room)
+    assert found is not None
+    return found.id
+
+
+def _room_of_ten(connection: Connection, devices: list[Device], number: int) -> int:
+    """Write a room's row and its members', without the group that nobody asks for."""
     row = conversation_rows.insert_conversation(
         connection,
         (),
@@ -91,43 +121,38 @@ def _fill(connection: Connection, device: Device, template: bytes) -> None:
         kind="room",
         name="",
         join_rule="open",
-        founder_id=device.who.device_row,
+        founder_id=devices[0].who.device_row,
         suite=2,
-        last_seq=GROWN_ENTRIES,
+        last_seq=0,
     )
-    now_ms = device.world.clock.ms
+    stays = []
+    for leaf in range(10):
+        who = devices[(number + leaf) % len(devices)].who
+        stay = {"conversation_id": row, "device_id": who.device_row, "account_id": who.account_id}
+        stays.append(stay | {"leaf": leaf, "key_hash": bytes(32), "added_seq": 0, "cursor": 0})
+    conversation_rows.add_members(connection, stays)
+    return row
+
+
+def _extend(
+    connection: Connection, device: Device, row: int, template: bytes, *, count: int, at_once: int
+) -> None:
+    """Add a log's next entries, as messages that came so many at once would have left them."""
+    first = conversation_rows.find_row(connection, row).last_seq + 1
+    now_ms, who = device.world.clock.ms, device.who
     made: list[Segment] = []
     sent: list[tuple[int, bytes, int, int]] = []
-    for first in range(1, GROWN_ENTRIES + 1, 10):
-        seqs = range(first, first + 10)
-        ids = [os.urandom(16) for _ in seqs]
+    for start in range(first, first + count, at_once):
+        seqs = range(start, start + at_once)
+        # They grow, as those of clients do: random ones would touch a page each.
+        ids = [(row << 32 | seq).to_bytes(8) + os.urandom(8) for seq in seqs]
         entries = [Entry(seq, now_ms, template) for seq in seqs]
-        origins = [(device.who.account_id, device.who.device_row, 10 * len(template), ids)]
+        origins = [(who.account_id, who.device_row, at_once * len(template), ids)]
         made += segments.segments_of(row, entries, origins)
-        sent += [(device.who.device_row, one, row, seq) for one, seq in zip(ids, seqs, strict=True)]
+        sent += [(who.device_row, one, row, seq) for one, seq in zip(ids, seqs, strict=True)]
     segment_rows.insert(connection, made)
-    transaction_rows.insert(connection, sorted(sent, key=lambda each: each[1]))
-
-
-def missed(devices: list[Device]) -> list[bytes]:
-    """Pairs; in the first one entries that one of the two has not read, that came one by one."""
-    rooms = pairs(devices)
-    template = devices[0].message(rooms[0], bytes(BODY)).message
-    devices[0].world.run(lambda c: _append_one_by_one(c, devices[0], rooms[0], template))
-    return rooms
-
-
-def _append_one_by_one(
-    connection: Connection, device: Device, room: bytes, template: bytes
-) -> None:
-    found = conversation_rows.find(connection, room)
-    assert found is not None
-    last_seq, now_ms = found.last_seq + MISSED_ENTRIES, device.world.clock.ms
-    who = device.who
-    for seq in range(found.last_seq + 1, last_seq + 1):
-        origin = (who.account_id, who.device_row, len(template), [os.urandom(16)])
-        segments.write(connection, found.id, [Entry(seq, now_ms, template)], [origin])
-    conversation_rows.update_conversation(connection, found.id, last_seq=last_seq)
+    transaction_rows.insert(connection, sent)
+    conversation_rows.update_conversation(connection, row, last_seq=first + count - 1)
 
 
 def stormed(devices: list[Device]) -> list[bytes]:
