@@ -31,6 +31,27 @@ def test_a63_the_queue_is_bounded_and_empties(monkeypatch: pytest.MonkeyPatch) -
     run(scenario())
 
 
+def test_a63_who_waited_too_long_is_told_and_costs_nothing_more() -> None:
+    async def scenario() -> None:
+        pool, gate, begun = HashPool(threads=1, patience_s=0.05), threading.Event(), []
+        tasks = [
+            asyncio.create_task(pool.run(lambda n=number: (begun.append(n), gate.wait())))
+            for number in range(3)
+        ]
+        for result in await asyncio.gather(*tasks, return_exceptions=True):
+            assert isinstance(result, WireError)
+            assert result.code == "unavailable"
+        assert pool.waiting == 0
+        gate.set()
+        patient = HashPool(threads=1)
+        assert await patient.run(lambda: 7) == 7
+        for each in (pool, patient):
+            each._pool.shutdown(wait=True)
+        assert begun == [0]
+
+    run(scenario())
+
+
 def test_a_failure_comes_back_and_frees_its_place() -> None:
     async def scenario() -> None:
         pool = HashPool(threads=1, capacity=1)
