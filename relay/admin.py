@@ -19,7 +19,7 @@ from storage.relay import account_rows, other_rows
 from storage.relay.account_rows import FOR_GOOD, NEVER, Account
 from wire.entry import Order, OrderKind, encode_data
 from wire.errors import Code, WireError
-from wire.limits import MAX_REASON_BYTES
+from wire.limits import MAX_ANNOUNCEMENT_BYTES, MAX_REASON_BYTES
 from wire.names import canonical_name
 from wire.pushes import Ended, EndReason, Notice, NoticeKind
 from wire.replies import ActDone, AuditInfo, AuditList, Ok, UserInfo, UserList
@@ -206,6 +206,14 @@ def announce(connection: Connection, context: Context, who: Who, request: Announ
     admin = _admin(connection, context, who)
     events = _announce(connection, context, admin.name, admin.display, request.text)
     return Outcome(Ok(request.rid), events)
+
+
+def announce_as_operator(connection: Connection, context: Context, text: str) -> Outcome:
+    """The operator tells everybody online something, from the command line."""
+    if len(text.encode()) > MAX_ANNOUNCEMENT_BYTES:
+        limit = f"An announcement has at most {MAX_ANNOUNCEMENT_BYTES} bytes. Nothing was sent."
+        raise WireError(Code.TOO_LARGE, limit)
+    return Outcome(None, _announce(connection, context, OPERATOR, OPERATOR, text))
 
 
 def _announce(

@@ -71,7 +71,7 @@ def _run(
     return keeping.backup(config, file) if command == "backup" else keeping.restore(config, file)
 
 
-_OWN: Final[tuple[str, ...]] = ("name", "reason", "for", "file", "limit")
+_OWN: Final[tuple[str, ...]] = ("name", "reason", "for", "file", "limit", "text")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -135,6 +135,8 @@ def _add_admin(parser: argparse.ArgumentParser, common: argparse.ArgumentParser)
     actions.add_parser("list", parents=[common], help="the admins")
     audit = actions.add_parser("audit", parents=[common], help="what admins did, newest first")
     audit.add_argument("--limit", metavar="COUNT", default=_S)
+    announce = actions.add_parser("announce", parents=[common], help="tell everybody online")
+    announce.add_argument("text", metavar="TEXT")
     for name in ACTS:
         act = actions.add_parser(name, parents=[common])
         act.add_argument("name", metavar="NAME")

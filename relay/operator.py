@@ -9,6 +9,7 @@ import asyncio
 import sys
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Final, TypeAlias
 
 from sqlalchemy import Connection as Database
@@ -96,6 +97,8 @@ def job_of(command: Mapping[str, Any]) -> Job:
         return _create
     if action == "list":
         return _list
+    if action == "announce":
+        return partial(_announce, text=str(command.get("text", "")))
     if action == "flush":
         return _flush
     if action == "audit":
@@ -130,6 +133,11 @@ def _create(database: Database, context: Context) -> tuple[list[str], None]:
         "Register the name admin with this code; older ones are void.",
         f"Admin code   {code}",
     ], None
+
+
+def _announce(database: Database, context: Context, text: str) -> tuple[list[str], Outcome]:
+    outcome = admin.announce_as_operator(database, context, text)
+    return ["Done: everybody who is online is told"], outcome
 
 
 def _flush(database: Database, context: Context) -> tuple[list[str], None]:

@@ -105,6 +105,32 @@ def test_a70_through_the_socket_a_command_takes_effect_at_once(tmp_path: Path) -
     asyncio.run(scenario())
 
 
+def test_the_operator_tells_everybody_something(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def scenario() -> None:
+        async with live(tmp_path) as relay:
+            folder = relay.belongings.folder
+            socket = ControlSocket(folder, Operator(relay.relay.services).handle)
+            await socket.start()
+            bob = await connect(relay.port)
+            await bob.register(new_device("bob"))
+            command = ["admin", "announce", "Back at nine.", "--data", str(folder)]
+            assert await asyncio.to_thread(run, command) == 0
+            notice = await bob.push(pushes.Notice)
+            assert notice.kind is pushes.NoticeKind.ANNOUNCEMENT
+            assert (notice.by, notice.text) == ("operator", "Back at nine.")
+            for text in ("", " ", "x" * 5000):
+                command[2] = text
+                assert await asyncio.to_thread(run, command) == 1
+            socket.stop()
+
+    asyncio.run(scenario())
+    said = capsys.readouterr()
+    assert "everybody who is online" in said.out
+    assert "at most 4096 bytes" in said.err
+
+
 @pytest.mark.parametrize("line", [b"", b"{", b"[]", b"7", b'{"action": 7}', b'{"action": "fly"}'])
 def test_nonsense_through_the_socket_is_answered_or_ignored(tmp_path: Path, line: bytes) -> None:
     async def scenario() -> None:
