@@ -20,6 +20,7 @@ from relay import datafolder, logs, tls
 from relay.banner import Banner, link_address
 from relay.config import Config
 from relay.control import ControlSocket
+from relay.memory import keep_small
 from relay.operator import Operator
 from relay.running import Relay
 from relay.startup import Opened, bind, load_tls, opened
@@ -34,6 +35,7 @@ def serve(config: Config, again: Callable[[], Config]) -> int:
     `again` reads the settings anew: on SIGHUP.
     """
     logs.setup(config.log_level, config.log_format)
+    keep_small()
     warnings = _harden(config)
     with opened(config) as belongings:
         identity = load_tls(config, belongings.folder)
