@@ -34,8 +34,6 @@ _RANGES: Final[dict[str, tuple[int, int]]] = {
     "stored_mib_per_account": (1, 1 << 40),
     "conversations_per_account": (1, 1_000_000),
 }
-# What a running relay takes over on SIGHUP, with the certificate; the rest needs a new start.
-RELOADED: Final = ("requests_per_s", "stored_mib_per_account", "conversations_per_account")
 
 
 def default_data_folder() -> Path:

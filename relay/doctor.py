@@ -41,9 +41,6 @@ def examine(config: Config) -> int:
         try:
             said = ", ".join(check(config)) or "ok"
             sys.stdout.write(f"ok    {name}: {said}\n")
-        except (ValueError, ArgumentError):
-            bad += 1
-            sys.stdout.write(f"BAD   {name}: {BAD_URL_TEXT}\n")
         except (StartError, Unavailable, UnsafeDatabase, OSError, sqlite3.Error) as error:
             bad += 1
             sys.stdout.write(f"BAD   {name}: {error}\n")
@@ -83,7 +80,10 @@ def _database(config: Config) -> Iterator[str]:
     folder = _existing(config)
     if config.database_url is None and not (folder / datafolder.DATABASE_FILE).exists():
         raise StartError("there is none yet: start the relay once")
-    database = open_database(database_url(config, folder), is_lax_allowed=True)
+    try:
+        database = open_database(database_url(config, folder), is_lax_allowed=True)
+    except (ValueError, ArgumentError):
+        raise StartError(BAD_URL_TEXT) from None
     try:
         with database.read() as connection:
             found = schema_version(connection)

@@ -17,6 +17,7 @@ from relay.context import Context
 from relay.history import write_cursors
 from relay.logins import write_seen
 from relay.outcome import Outcome
+from relay.remembered import write_remembered
 from relay.retention import Deleted, delete_expired, delete_old, remove_idle, unreachable_nodes
 from relay.usage import write_usage
 from relay.verdicts import settle
@@ -69,7 +70,7 @@ class Housekeeping:
         if self._thread.is_alive():
             self._thread.join(timeout_s)
         try:
-            self._writer.call(self._write_remembered)
+            self._writer.call(lambda connection: write_remembered(connection, self._context))
         except WireError as error:
             self._failed(error)
 
@@ -104,11 +105,6 @@ class Housekeeping:
                 self._tell(result)
 
         self._writer.submit(job, finish)
-
-    def _write_remembered(self, connection: Connection) -> None:
-        write_cursors(connection, self._context)
-        write_seen(connection, self._context, len(self._context.seen))
-        write_usage(connection, self._context)
 
     def _small(self, connection: Connection) -> Outcome:
         write_usage(connection, self._context)

@@ -19,12 +19,10 @@ from relay.admin_code import ADMIN_NAME, replace_admin_code
 from relay.config import Config
 from relay.context import Context
 from relay.errors import StartError
-from relay.history import write_cursors
-from relay.logins import write_seen
 from relay.outcome import Outcome
+from relay.remembered import write_remembered
 from relay.services import Services
 from relay.startup import opened
-from relay.usage import write_usage
 from storage.relay.account_rows import FOR_GOOD, account_by_name
 from storage.relay.errors import Unavailable
 from wire.errors import Code, WireError
@@ -142,9 +140,7 @@ def _announce(database: Database, context: Context, text: str) -> tuple[list[str
 
 def _flush(database: Database, context: Context) -> tuple[list[str], None]:
     """Write what is only remembered: for a backup, which sees the database alone."""
-    write_cursors(database, context)
-    write_seen(database, context, len(context.seen))
-    write_usage(database, context)
+    write_remembered(database, context)
     return [], None
 
 

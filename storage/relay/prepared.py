@@ -12,7 +12,7 @@ from typing import Any, Final, Generic, TypeVar
 
 from sqlalchemy import Boolean, Connection, any_, bindparam
 from sqlalchemy.dialects import postgresql
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.sql import ClauseElement
 
 T = TypeVar("T")
@@ -150,11 +150,14 @@ def executed(connection: Connection, sql: str, parameters: Any, *, is_many: bool
 
 @contextmanager
 def savepoint(connection: Connection) -> Iterator[None]:
-    """Undo what the block wrote when it raises, and only that."""
+    """Undo what the block wrote when a constraint refuses it, and only that.
+
+    After any other error the transaction is over, and on some servers the savepoint with it.
+    """
     executed(connection, "SAVEPOINT sotto", ()).close()
     try:
         yield
-    except DBAPIError:
+    except IntegrityError:
         executed(connection, "ROLLBACK TO SAVEPOINT sotto", ()).close()
         raise
     executed(connection, "RELEASE SAVEPOINT sotto", ()).close()

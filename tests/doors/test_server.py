@@ -166,6 +166,17 @@ def test_backup_doctor_and_restore(relay: Relay, tmp_path: Path) -> None:
     assert "BAD   keys" in sick.stdout
 
 
+@pytest.mark.parametrize("url", ["nonsense", "postgresql://h:notaport/x", "oracle://h/x"])
+def test_doctor_says_of_a_database_url_that_it_is_none(relay: Relay, url: str) -> None:
+    with relay:
+        pass
+    sick = server("doctor", "--data", str(relay.data), "--database-url", url)
+    assert (sick.returncode, sick.stderr) == (1, "")
+    bad = [line for line in sick.stdout.splitlines() if line.startswith("BAD")]
+    assert len(bad) == 1
+    assert "database: The database URL cannot be used" in bad[0]
+
+
 def test_the_certificate_is_renewed_on_sighup(relay: Relay) -> None:
     with relay:
         before = ssl.get_server_certificate(("127.0.0.1", relay.port))

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from sqlalchemy import bindparam, insert, select
+from sqlalchemy import Connection, bindparam, insert, select
+from sqlalchemy.exc import IntegrityError, OperationalError
 
 from storage.relay.errors import Collision, Unavailable
-from storage.relay.prepared import Prepared
+from storage.relay.prepared import Prepared, executed, savepoint
 from storage.relay.schema import accounts, settings
 from tests.relay.actors import World
 from tests.relay.databases import DATABASES, empty_database
@@ -60,3 +61,25 @@ def test_a_failing_database_is_unavailable(tmp_path: Path) -> None:
         with failing as caught, database.write() as connection:
             PUT.run(connection, row)
         assert "canary" not in str(caught.value.__cause__)
+
+
+def test_a_savepoint_gives_way_to_the_error_that_ended_the_transaction(tmp_path: Path) -> None:
+    """As a deadlock does on a server: what there is to go back to is gone with it."""
+
+    def end_and_fail(connection: Connection) -> None:
+        executed(connection, "ROLLBACK", ()).close()
+        executed(connection, "SELECT * FROM nowhere", ())
+
+    with empty_database("sqlite", tmp_path) as database, database.engine.connect() as connection:
+        connection.begin()
+        with pytest.raises(OperationalError, match="nowhere"), savepoint(connection):
+            end_and_fail(connection)
+
+
+def test_what_was_written_before_a_savepoint_stays(tmp_path: Path) -> None:
+    with empty_database("sqlite", tmp_path) as database, database.write() as connection:
+        PUT.run(connection, {"name": "before", "value": "b"})
+        with pytest.raises(IntegrityError), savepoint(connection):
+            PUT.run_each(connection, [{"name": name, "value": "b"} for name in ("in", "before")])
+        rows = connection.execute(select(settings.c.name)).scalars()
+        assert list(rows) == ["before"]
