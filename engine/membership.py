@@ -6,6 +6,7 @@ Never decides anything: it compares what stood before with what stands after.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import msgspec
 from msgspec import Struct
@@ -16,8 +17,11 @@ from engine.judge import Standing
 from engine.orders import signer_of
 from engine.roster import Place
 from storage.client.messaging import Line
+from storage.client.timeline import MEMBERSHIP
 from wire.entry import OrderKind
 from wire.policy import Kind, Policy
+
+DEVICE: Final = "device"  # the kind of the line that tells of a known account's new device
 
 
 class MembershipNote(Struct, frozen=True, array_like=True):
@@ -63,10 +67,12 @@ def narrate(
     if conversation.kind is not Kind.DIRECT:  # who is in a direct conversation goes without saying
         told += _came(before, after, committer, is_external)
     told += _roles(before.policy, after, committer)
-    lines = tuple(_line(one, seq=seq, arrived_at_ms=arrived_at_ms) for one in told)
+    lines = [_line(one, seq=seq, arrived_at_ms=arrived_at_ms) for one in told]
     events: list[Event] = [_event(conversation, one) for one in told]
-    events += _devices(before, after, own_account)
-    return lines, tuple(events)
+    for added in _devices(before, after, own_account):
+        events.append(added)
+        lines.append(Line(DEVICE, added.name, added.device, seq=seq, arrived_at_ms=arrived_at_ms))
+    return tuple(lines), tuple(events)
 
 
 def _line(told: Told, *, seq: int, arrived_at_ms: int) -> Line:
@@ -93,7 +99,7 @@ def told_line(
 ) -> Line:
     """Return the timeline's line for a change."""
     note = _encoder.encode(MembershipNote(by, display, reason))
-    return Line("membership", account, change, seq=seq, arrived_at_ms=arrived_at_ms, extra=note)
+    return Line(MEMBERSHIP, account, change, seq=seq, arrived_at_ms=arrived_at_ms, extra=note)
 
 
 def _event(conversation: Conversation, told: Told) -> Membership:

@@ -19,6 +19,7 @@ from engine.live import Live
 from engine.loading import load_all
 from engine.messages import Messages
 from engine.outside import check_step, settle_join, undone
+from engine.pages import Pages
 from engine.removals import commit_waiting
 from engine.rooms import Rooms
 from engine.titles import title_of
@@ -42,6 +43,7 @@ class Messenger:
         self._messages = Messages(self.hub, Directs(self.hub), self._inbox)
         self._rooms = Rooms(self.hub, self._messages.tell_secret)
         self._views = Views(self.hub)
+        self.pages = Pages(self.hub, self._views)
         self._arriving = Arriving(self.hub)
         self._busy: set[tuple[str, bytes]] = set()
         self.hub.recover = self._recover

@@ -5,8 +5,10 @@ Never computes: engine/messenger.py, engine/contacts.py and engine/administratio
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+from engine.drafts import keep_drafts, load_drafts
 from wire.link import encode_fingerprint
 from wire.requests import Act
 from wire.suites import suite_named
@@ -116,6 +118,41 @@ class Talk:
     async def search(self, query: str, conversation: str | None = None, limit: int = 50) -> Any:
         """Return messages in which the words of `query` stand."""
         return await self._open().messenger.search(query, conversation=conversation, limit=limit)
+
+    # For a face that scrolls; not part of the JSON contract.
+
+    async def lines(
+        self,
+        conversation: str,
+        limit: int = 100,
+        before: int | None = None,
+        after: int | None = None,
+    ) -> list[dict[str, Any]]:
+        """Return lines of every kind, oldest first; see engine/pages.py."""
+        pages = self._open().messenger.pages
+        return await pages.lines(conversation, limit=limit, before=before, after=after)
+
+    async def first_line_from(
+        self, conversation: str, seq: int = 0, at_ms: int = 0
+    ) -> dict[str, Any] | None:
+        """Return the first line from the entry `seq` on that arrived at `at_ms` or later."""
+        return await self._open().messenger.pages.first_from(conversation, seq=seq, at_ms=at_ms)
+
+    async def troubles(self, conversation: str) -> list[dict[str, Any]]:
+        """Return the newest lines that tell of something unreadable or missing."""
+        return await self._open().messenger.pages.troubles(conversation)
+
+    async def readers(self, conversation: str) -> list[dict[str, Any]]:
+        """Return who can read a conversation, device by device, and how each came in."""
+        return await self._open().messenger.pages.readers(conversation)
+
+    async def drafts(self) -> dict[str, str]:
+        """Return what was typed and not sent, by conversation."""
+        return await load_drafts(self._open().context.store)
+
+    async def keep_drafts(self, drafts: Mapping[str, str]) -> None:
+        """Keep what is typed and not sent, in place of what was kept before."""
+        await keep_drafts(self._open().context.store, drafts)
 
     # Rooms.
 

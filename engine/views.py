@@ -15,7 +15,7 @@ from engine.membership import read_note, role_of
 from engine.titles import title_of
 from storage.client import search as searching
 from storage.client import timeline
-from storage.client.timeline import MESSAGE, TimelineRow
+from storage.client.timeline import MEMBERSHIP, MESSAGE, TimelineRow
 from wire.errors import Code, WireError
 from wire.policy import Kind
 from wire.suites import SUITE_NAMES
@@ -86,7 +86,7 @@ class Views:
             rows += await self._page(live.value.id, wanted, before, everything)
         if len(lives) > 1:
             rows.sort(key=lambda row: (row.arrived_at_ms, row.id))
-        return [self._line(row, title) for row in rows[-wanted:]]
+        return [self.line(row, title) for row in rows[-wanted:]]
 
     async def _page(
         self, conversation: bytes, wanted: int, before: int | None, everything: bool
@@ -122,9 +122,10 @@ class Views:
             work = partial(searching.search, query=query, conversation=number, limit=limit)
             rows += await self._hub.context.store.query(work)
         rows.sort(key=lambda row: (row.arrived_at_ms, row.id))
-        return [self._line(row, titles.get(row.conversation, "")) for row in rows[-limit:]]
+        return [self.line(row, titles.get(row.conversation, "")) for row in rows[-limit:]]
 
-    def _line(self, row: TimelineRow, title: str) -> dict[str, Any]:
+    def line(self, row: TimelineRow, title: str) -> dict[str, Any]:
+        """Return what people see of a row."""
         own = self._hub.context.keys.account
         contact = self._hub.context.contacts.known(row.sender) if row.sender else None
         line = {
@@ -140,7 +141,7 @@ class Views:
             "own": row.sender == own,
             "state": row.state,
         }
-        if row.kind == "membership":
+        if row.kind == MEMBERSHIP:
             note = read_note(row.extra)
             line.update(change=row.text, by=note.by, reason=note.reason, display=note.display)
         return line

@@ -15,6 +15,10 @@ from storage.client.schema import conversations, timeline
 MESSAGE: Final = "message"
 """The kind of the rows that count as unread and that a search finds."""
 
+MEMBERSHIP: Final = "membership"
+CAME_IN: Final = ("joined", "invited")
+"""The texts of the membership rows with which somebody comes in."""
+
 MAX_PAGE_ROWS: Final = 1000
 """A page is drawn at once and held in memory, so nobody gets more of it in one call."""
 
@@ -62,6 +66,57 @@ def history(
     return [TimelineRow(*row) for row in reversed(rows)]
 
 
+def following(
+    connection: Connection, conversation: bytes, *, limit: int, after: int
+) -> list[TimelineRow]:
+    """Return up to `limit` rows, oldest first, that stand after the row `after`."""
+    anchor = timeline.alias()
+    query = select(*COLUMNS).where(timeline.c.conversation == conversation)
+    query = query.join(anchor, anchor.c.id == after).where(_stands_after(anchor))
+    oldest_first = query.order_by(timeline.c.position, timeline.c.id)
+    return [TimelineRow(*r) for r in connection.execute(oldest_first.limit(page_size(limit)))]
+
+
+def first_from(
+    connection: Connection, conversation: bytes, *, seq: int = 0, at_ms: int = 0
+) -> TimelineRow | None:
+    """Return the first row from the entry `seq` on that arrived at `at_ms` or later, or None."""
+    query = select(*COLUMNS).where(
+        timeline.c.conversation == conversation,
+        timeline.c.position >= seq,
+        timeline.c.arrived_at_ms >= at_ms,
+    )
+    row = connection.execute(query.order_by(timeline.c.position, timeline.c.id).limit(1)).first()
+    return None if row is None else TimelineRow(*row)
+
+
+def newest_of(
+    connection: Connection, conversation: bytes, *, kinds: tuple[str, ...], limit: int
+) -> list[TimelineRow]:
+    """Return the newest rows of these kinds, oldest first."""
+    query = select(*COLUMNS).where(
+        timeline.c.conversation == conversation, timeline.c.kind.in_(kinds)
+    )
+    newest_first = query.order_by(timeline.c.position.desc(), timeline.c.id.desc())
+    rows = connection.execute(newest_first.limit(page_size(limit))).all()
+    return [TimelineRow(*row) for row in reversed(rows)]
+
+
+def arrivals(connection: Connection, conversation: bytes) -> dict[str, TimelineRow]:
+    """Return the line that says how each account came in last: joined, or invited."""
+    newest = (
+        select(func.max(timeline.c.id))
+        .where(
+            timeline.c.conversation == conversation,
+            timeline.c.kind == MEMBERSHIP,
+            timeline.c.text.in_(CAME_IN),
+        )
+        .group_by(timeline.c.sender)
+    )
+    rows = connection.execute(select(*COLUMNS).where(timeline.c.id.in_(newest)))
+    return {row.sender: TimelineRow(*row) for row in rows}
+
+
 def find_row(connection: Connection, row_id: int) -> TimelineRow | None:
     """Return the row with the local id `row_id`, or None."""
     row = connection.execute(select(*COLUMNS).where(timeline.c.id == row_id)).one_or_none()
@@ -101,6 +156,14 @@ def _stands_before(anchor: FromClause) -> ColumnElement[bool]:
         tuple_(anchor.c.position, anchor.c.id),
     )
     return place < other
+
+
+def _stands_after(anchor: FromClause) -> ColumnElement[bool]:
+    place, other = (
+        tuple_(timeline.c.position, timeline.c.id),
+        tuple_(anchor.c.position, anchor.c.id),
+    )
+    return place > other
 
 
 def page_size(limit: int) -> int:

@@ -10,7 +10,17 @@ from sqlalchemy import Connection, update
 from sqlalchemy.exc import IntegrityError
 
 from storage.client import schema
-from storage.client.timeline import find_message, find_row, history, unread_counts
+from storage.client.messaging import Line, add_line
+from storage.client.timeline import (
+    arrivals,
+    find_message,
+    find_row,
+    first_from,
+    following,
+    history,
+    newest_of,
+    unread_counts,
+)
 from tests.storage.client.stores import OTHER_ROOM, ROOM, add_message, add_room, new_store
 
 
@@ -101,3 +111,47 @@ def test_a_page_is_found_without_sorting(connection: Connection) -> None:
     )
     (step,) = connection.exec_driver_sql(query).all()
     assert "timeline_order" in step[3]
+
+
+def test_the_rows_after_a_row(connection: Connection) -> None:
+    ids = [add_message(connection, f"m{n}", seq=n) for n in range(1, 6)]
+    add_message(connection, "other", seq=4, conversation=OTHER_ROOM)
+    queued = add_message(connection, "queued", seq=None)
+    page = following(connection, ROOM, limit=2, after=ids[1])
+    assert [row.text for row in page] == ["m3", "m4"]
+    page = following(connection, ROOM, limit=10, after=ids[3])
+    assert [row.text for row in page] == ["m5", "queued"]
+    assert following(connection, ROOM, limit=10, after=queued) == []
+    assert following(connection, ROOM, limit=10, after=10_000) == []
+
+
+def test_the_first_row_from_an_entry_or_a_time(connection: Connection) -> None:
+    for n in range(1, 6):
+        add_message(connection, f"m{n}", seq=n * 10)
+
+    def text(seq: int = 0, at_ms: int = 0) -> str | None:
+        row = first_from(connection, ROOM, seq=seq, at_ms=at_ms)
+        return None if row is None else row.text
+
+    assert (text(), text(seq=20), text(seq=21), text(seq=51)) == ("m1", "m2", "m3", None)
+    arrived = first_from(connection, ROOM, seq=30)
+    assert arrived is not None
+    assert text(at_ms=arrived.arrived_at_ms) in ("m1", "m3")
+    assert text(at_ms=arrived.arrived_at_ms + 10**12) is None
+
+
+def test_the_newest_rows_of_a_kind_and_how_each_came_in(connection: Connection) -> None:
+    for seq, who, change in ((1, "bob", "invited"), (2, "carol", "joined"), (3, "bob", "left")):
+        add_line(connection, ROOM, Line("membership", who, change, seq=seq))
+    add_line(connection, ROOM, Line("membership", "bob", "joined", seq=4))
+    add_line(connection, OTHER_ROOM, Line("membership", "dora", "joined", seq=5))
+    add_line(connection, ROOM, Line("unreadable", "bob", "misplaced", seq=6))
+    add_line(connection, ROOM, Line("gap", "bob", "2", seq=7))
+    found = newest_of(connection, ROOM, kinds=("unreadable", "gap"), limit=5)
+    assert [row.kind for row in found] == ["unreadable", "gap"]
+    assert [row.kind for row in newest_of(connection, ROOM, kinds=("gap",), limit=5)] == ["gap"]
+    came = arrivals(connection, ROOM)
+    assert {name: (row.text, row.seq) for name, row in came.items()} == {
+        "bob": ("joined", 4),
+        "carol": ("joined", 2),
+    }
