@@ -91,6 +91,13 @@ class Pages:
         rows = [row for row in found if row is not None]
         return self._line(min(rows, key=_as_it_came), title) if rows else None
 
+    async def find(
+        self, query: str, *, conversation: str | None, limit: int
+    ) -> list[dict[str, Any]]:
+        """Return what `search` finds, newest last."""
+        found = await self._views.found(query, conversation=conversation, limit=limit)
+        return [self._line(row, title) for row, title in found]
+
     async def troubles(self, conversation: str) -> list[dict[str, Any]]:
         """Return the newest lines that tell of something unreadable or missing, oldest first."""
         title = title_of(conversation)

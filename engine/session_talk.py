@@ -138,6 +138,13 @@ class Talk:
         """Return the first line from the entry `seq` on that arrived at `at_ms` or later."""
         return await self._open().messenger.pages.first_from(conversation, seq=seq, at_ms=at_ms)
 
+    async def find(
+        self, query: str, conversation: str | None = None, limit: int = 50
+    ) -> list[dict[str, Any]]:
+        """Return what `search` does, each with its local row."""
+        pages = self._open().messenger.pages
+        return await pages.find(query, conversation=conversation, limit=limit)
+
     async def troubles(self, conversation: str) -> list[dict[str, Any]]:
         """Return the newest lines that tell of something unreadable or missing."""
         return await self._open().messenger.pages.troubles(conversation)

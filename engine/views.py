@@ -112,6 +112,13 @@ class Views:
         self, query: str, *, conversation: str | None, limit: int
     ) -> list[dict[str, Any]]:
         """Return messages in which the words of `query` stand."""
+        found = await self.found(query, conversation=conversation, limit=limit)
+        return [self.line(row, title) for row, title in found]
+
+    async def found(
+        self, query: str, *, conversation: str | None, limit: int
+    ) -> list[tuple[TimelineRow, str]]:
+        """Return the rows that `search` finds, each with its conversation's name."""
         lives = None if conversation is None else self._hub.named(title_of(conversation))
         if lives is not None and not lives:
             raise WireError(Code.NO_SUCH_ROOM, f"There is no {conversation} here.")
@@ -122,7 +129,7 @@ class Views:
             work = partial(searching.search, query=query, conversation=number, limit=limit)
             rows += await self._hub.context.store.query(work)
         rows.sort(key=lambda row: (row.arrived_at_ms, row.id))
-        return [self.line(row, titles.get(row.conversation, "")) for row in rows[-limit:]]
+        return [(row, titles.get(row.conversation, "")) for row in rows[-limit:]]
 
     def line(self, row: TimelineRow, title: str) -> dict[str, Any]:
         """Return what people see of a row."""

@@ -102,10 +102,12 @@ def _show_admin_code(log: Path) -> None:
     """Show the code that the relay printed if this was its first start: it is told only once."""
     for line in log.read_text(errors="replace").splitlines():
         if line.startswith(ADMIN_CODE_LINE):
+            code = line.removeprefix(ADMIN_CODE_LINE).strip()
             print(
                 f"This relay is new. To be its admin, register the name admin with the code\n"
-                f"    {line.removeprefix(ADMIN_CODE_LINE).strip()}"
+                f"    {code}"
             )
+            os.environ["SOTTO_ADMIN_CODE"] = code  # for the client that takes this process's place
             log.write_text("")  # shown once, kept nowhere
 
 

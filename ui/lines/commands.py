@@ -45,6 +45,7 @@ SPECS: Final = (
         1 1 | /switch #ROOM or @NAME    | make that the current conversation
         0 2 | /history [COUNT] [WHERE]  | show older messages of the current conversation
         1 1 | /search WORDS             | find words in everything that this device has stored
+        0 1 | /why [WHERE]              | why something could not be read, and what helps
         0 0 | /clear                    | clear the screen; nothing is deleted
         """,
         "Talking",

@@ -33,6 +33,12 @@ class Options:
     server: str | None = None
     trust: str | None = None
     identity: Literal["ed25519", "rsa"] = "ed25519"
+    name: str | None = None
+    email: str | None = None
+    password: str | None = field(default=None, repr=False)
+    passphrase: str | None = field(default=None, repr=False)
+    admin_code: str | None = field(default=None, repr=False)
+    recovery_code: str | None = field(default=None, repr=False)
 
 
 class Choice(Enum):

@@ -10,6 +10,7 @@ from typing import Any
 from engine.session import Session
 from ui.gate import clean_name
 from ui.lines.actions.call import Action, Call, conversation_of
+from ui.lines.reasons import explained
 from ui.lines.render import date_and_time, message_lines
 from wire.errors import Code, WireError
 
@@ -91,6 +92,14 @@ async def search(call: Call) -> list[str]:
     return found or ["Nothing found in what this device has stored."]
 
 
+async def why(call: Call) -> list[str]:
+    where = call.where(0)
+    found = await call.session.troubles(where)
+    if not found:
+        return [f"Everything of {clean_name(where)} that reached this device could be read."]
+    return explained(found[-1], where)
+
+
 async def clear(call: Call) -> list[str]:
     call.place.clear()
     return []
@@ -102,5 +111,6 @@ ACTIONS: dict[str, Action] = {
     "switch": switch,
     "history": history,
     "search": search,
+    "why": why,
     "clear": clear,
 }

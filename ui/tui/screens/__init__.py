@@ -1,0 +1,1 @@
+"""The screens and panels of the full-screen face."""
