@@ -24,9 +24,15 @@ class Terminal:
     """`client.py` with the profile `folder`, in a terminal of 80 by 24."""
 
     def __init__(
-        self, folder: Path, relay: Relay | None, *flags: str, columns: int = COLUMNS, **env: str
+        self,
+        folder: Path,
+        relay: Relay | None,
+        *flags: str,
+        columns: int = COLUMNS,
+        face: tuple[str, ...] = ("--plain",),
+        **env: str,
     ) -> None:
-        command = [str(ROOT / "client.py"), "--plain", "--profile", str(folder)]
+        command = [str(ROOT / "client.py"), *face, "--profile", str(folder)]
         if relay is not None:
             command += ["--server", relay.server]
             env = {"SOTTO_DATA": str(relay.data)} | env
@@ -84,6 +90,15 @@ class Terminal:
                     return shown
                 left = deadline - time.monotonic()
                 assert left > 0, f"not seen: {words}\n{shown}"
+                self._changed.wait(min(left, 1.0))
+
+    def gone(self, word: str) -> None:
+        """Wait until `word` is not on the screen any more."""
+        deadline = time.monotonic() + WAIT_S
+        with self._changed:
+            while any(word in line for line in self._screen.display):
+                left = deadline - time.monotonic()
+                assert left > 0, f"still there: {word}\n{self._text()}"
                 self._changed.wait(min(left, 1.0))
 
     def type(self, *lines: str) -> None:

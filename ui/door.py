@@ -151,8 +151,8 @@ async def _run(flags: argparse.Namespace, settings: Settings) -> int:
     if flags.json:
         from ui.jsonl.face import run, standard_output
 
-        sink = standard_output()
-        return await run(make_session(), sys.stdin.buffer, sink)
+        session = make_session()
+        return await run(session, sys.stdin.buffer, standard_output())
     is_terminal = sys.stdin.isatty() and sys.stdout.isatty()
     can_draw = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"  # Textual draws on stderr
     if is_terminal and can_draw and not flags.plain:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.app import App, ComposeResult
@@ -32,7 +33,7 @@ SAVE_TITLE, RESTORE_TITLE = "\x1b[22;0t", "\x1b[23;0t"
 class SottoApp(App[int]):
     """Returns the exit status; `fault` is a fault of ours that ended it."""
 
-    CSS_PATH = "sotto.tcss"
+    CSS_PATH = Path(__file__).with_name("sotto.tcss")
     TITLE = "Sotto"
     ENABLE_COMMAND_PALETTE = False
     BINDINGS: ClassVar[list[BindingType]] = [

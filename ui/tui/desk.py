@@ -202,6 +202,12 @@ class Desk:
         """Go to another one, soon: commands set this (ui.lines.actions.call.Place)."""
         self._switching = asyncio.ensure_future(self.switch(title))
 
+    async def settle(self) -> None:
+        """Wait until a command's change of the conversation is on the screen."""
+        if self._switching is not None:
+            with contextlib.suppress(WireError):
+                await self._switching
+
     async def switch(self, title: str) -> None:
         """Show another conversation, from its newest messages on."""
         self._current = title
@@ -273,6 +279,7 @@ class Desk:
         except WireError as error:
             self.say(f"*** {error.text}")
             return not isinstance(line, Text | Private | ToRoom)
+        await self.settle()  # the answer stands where the command has led
         if len(shown) > MANY_LINES:
             self._wishes.show_lines(getattr(line, "name", ""), shown)
         else:
@@ -387,7 +394,16 @@ class Desk:
         self._wishes.changed(Part.TIMELINE)
 
     def say(self, text: str) -> None:
-        """Show a line of ours below what is there."""
+        """Show a line of ours below the newest."""
+        if self.reader.window.has_newer:
+            self._switching = asyncio.ensure_future(self._say_at_the_end(text))
+            return
+        self.reader.say(said(text, at_ms=self.session.now_ms()))
+        self._wishes.changed(Part.TIMELINE)
+
+    async def _say_at_the_end(self, text: str) -> None:
+        with contextlib.suppress(WireError):
+            await self.reader.open(self._current)
         self.reader.say(said(text, at_ms=self.session.now_ms()))
         self._wishes.changed(Part.TIMELINE)
 
@@ -454,8 +470,15 @@ class Desk:
 
     def _heard_link(self, event: events.Connected | events.Disconnected) -> None:
         self.is_connected = isinstance(event, events.Connected)
-        text = render(event, current=self._current, account=self.account) or ""
-        self.link = text.removeprefix("--- ")
+        known = self.link
+        if isinstance(event, events.Connected):
+            self.link = f"connected to {event.server}"
+        elif event.retry_in_s is None:
+            self.link = "not connected: /reconnect tries again"
+        else:
+            self.link = "not connected, trying again"
+        if self.link != known and not self.is_connected:
+            self._show(event)  # the reason, once
         self.wake(Part.STATUS | Part.ROOMS)
 
     def _show(self, event: Event) -> None:

@@ -69,7 +69,13 @@ THEMES: Final = {
         panel="ansi_default",
         boost="ansi_default",
         dark=True,
-        variables={
+        variables={  # what Textual's styles look up in a theme of the terminal's colours
+            "ansi-background": "ansi_black",
+            "ansi-foreground": "ansi_white",
+            "border-blurred": "ansi_black",
+            "input-cursor-text-style": "none",
+            "input-selection-foreground": "ansi_black",
+            "screen-selection-foreground": "ansi_black",
             "block-cursor-foreground": "ansi_black",
             "block-cursor-background": "ansi_white",
             "input-cursor-background": "ansi_white",

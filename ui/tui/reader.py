@@ -109,7 +109,9 @@ class Reader:
             window.append(self._items([*older, *newer]))
             window.has_newer = len(newer) >= PAGE
             window.waiting = await self._waiting(title)
-            self.window, self.found = window, f"row:{row}"
+            # The line itself may be one that shows nothing: then what stands behind it is meant.
+            items = self._items(newer)
+            self.window, self.found = window, items[0].key if items else None
 
     def say(self, item: Item) -> None:
         """Put a line of ours at the end."""

@@ -66,7 +66,11 @@ class ChatScreen(Screen[str]):
         self._timeline = TimelineView(id="timeline")
         self._timeline.palette = theme
         self._rooms = RoomList(id="rooms")
-        self._lines: asyncio.Queue[tuple[Line, str, str]] = asyncio.Queue(LINES_AHEAD)
+        # A text goes where the person was at Enter, whatever is shown when the store takes it;
+        # commands follow one another, each where the last one has led.
+        self._texts: asyncio.Queue[tuple[Line, str, str]] = asyncio.Queue(LINES_AHEAD)
+        self._commands: asyncio.Queue[Command] = asyncio.Queue(LINES_AHEAD)
+        self._doing = ""  # the command that runs
         self._shown = ""  # the conversation whose draft the composer has
         self._seen: str | None = None  # the last item that stood on the screen's end
         self._dragging = False
@@ -87,7 +91,8 @@ class ChatScreen(Screen[str]):
     def on_mount(self) -> None:
         """Begin to read, and to take what is typed."""
         self.run_worker(self._live())
-        self.run_worker(self._send_lines())
+        self.run_worker(self._send_texts())
+        self.run_worker(self._do_commands())
         self.set_interval(DRAFT_S, self._keep_drafts)
         self.watch(self.app, "app_focus", self._on_focus_changed, init=False)
 
@@ -176,6 +181,7 @@ class ChatScreen(Screen[str]):
         waiting = len(desk.reader.window.waiting)
         parts = [
             ("● " if desk.is_connected else "○ ") + desk.link,
+            self._doing,
             f"{waiting} waiting here" if waiting and not desk.is_connected else "",
             f"you are {clean_name(desk.display)}" + (" (admin)" if desk.is_admin else ""),
             "do not disturb" if self._terminal.is_quiet else "",
@@ -222,7 +228,6 @@ class ChatScreen(Screen[str]):
         text = event.text.rstrip("\n")
         name, _, rest = text.removeprefix("/").partition(" ")
         if text.startswith("/") and name in FACE_COMMANDS:
-            self._composer.put("")
             self.desk.typed.add(text)
             self.run_worker(self._face_command(name, rest.strip()))
             return
@@ -230,25 +235,36 @@ class ChatScreen(Screen[str]):
         if isinstance(line, Nothing):
             return
         if isinstance(line, Mistake):
-            self.desk.say(f"*** {line.text}")  # the text stays where it can be mended
+            self.desk.say(f"*** {line.text}")
+            self._give_back(text)
             return
-        if self._lines.full():
+        if self._texts.full() or self._commands.full():
             self.desk.say("*** Too much at once: wait until what you sent is taken.")
+            self._give_back(text)
             return
-        self._composer.put("")
         self.desk.typed.add(text)
         if isinstance(line, Command):
-            self.run_worker(self._command(line, text))
+            self._commands.put_nowait(line)
         else:
-            self._lines.put_nowait((line, text, self.desk.current))
+            self._texts.put_nowait((line, text, self.desk.current))
 
-    async def _command(self, line: Command, text: str) -> None:
-        await self.desk.do(line, self.desk.current)
+    async def _do_commands(self) -> None:
+        """Carry commands out in their order, saying which one takes its time."""
+        while True:
+            line = await self._commands.get()
+            self._doing = f"/{line.name} ..."
+            self._draw_status()
+            try:
+                await self.desk.do(line, self.desk.current)
+            finally:
+                self._doing = ""
+            self._draw_status()
+            self._timeline.to_end()
 
-    async def _send_lines(self) -> None:
+    async def _send_texts(self) -> None:
         """Take texts in their order; what is not taken comes back into the composer."""
         while True:
-            line, text, where = await self._lines.get()
+            line, text, where = await self._texts.get()
             warning = await self.desk.warning_before(line, where)
             if warning is not None:
                 self.desk.say(warning)
@@ -276,9 +292,11 @@ class ChatScreen(Screen[str]):
         return True
 
     def _give_back(self, text: str) -> None:
+        """Put a text that was not taken back where it can be mended."""
         if not self._composer.text:
             self._composer.put(text)
         else:
+            self.desk.typed.add(text)
             self.desk.say("--- your text is kept: ↑ brings it back")
 
     @on(Composer.Changed)

@@ -92,6 +92,8 @@ class Confirm(ModalScreen[bool]):
 class Lines(ModalScreen[None]):
     """Shows lines that are too many for the timeline."""
 
+    AUTO_FOCUS = "VerticalScroll"
+
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q,enter", "close", "close", show=False)
     ]
@@ -107,10 +109,6 @@ class Lines(ModalScreen[None]):
             with VerticalScroll():
                 yield words("\n".join(self._lines))
             yield words("↑ ↓ move, Escape closes", classes="dim")
-
-    def on_mount(self) -> None:
-        """Let the arrow keys scroll."""
-        self.query_one(VerticalScroll).focus()
 
     def action_close(self) -> None:
         """Go back."""

@@ -93,7 +93,7 @@ def _reader(row: dict[str, Any]) -> str:
 def _came_in(row: dict[str, Any]) -> str:
     if row["at_ms"] is None:
         return "here before this device"
-    by = f", brought in by {clean_name(row['by'])}" if row["by"] else ", came in by itself"
+    by = f" by {clean_name(row['by'])}" if row["by"] else " by itself"
     return f"since {date_and_time(row['at_ms'])}{by}"
 
 

@@ -42,6 +42,8 @@ Find = Callable[[str], Awaitable[list[Choice]]]
 class Picker(ModalScreen[str | None]):
     """Asks `find` for choices as the person types; None when they go back."""
 
+    AUTO_FOCUS = "Input"
+
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "close", show=False),
         Binding("down", "move(1)", show=False, priority=True),
@@ -70,7 +72,6 @@ class Picker(ModalScreen[str | None]):
 
     def on_mount(self) -> None:
         """Ask for the first choices."""
-        self.query_one(Input).focus()
         self._ask(self._query)
 
     @on(Input.Changed)
@@ -88,6 +89,8 @@ class Picker(ModalScreen[str | None]):
             self._choices = await self._find(query)
         except WireError as error:
             self._choices, note = [], error.text
+        if not self.is_current:
+            return  # they have gone back meanwhile
         shown = self.query_one(OptionList)
         shown.clear_options()
         shown.add_options([Option(choice.content()) for choice in self._choices])

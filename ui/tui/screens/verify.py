@@ -49,6 +49,8 @@ def qr_lines(payload: bytes) -> str:
 class VerifyPanel(ModalScreen[str | None]):
     """Shows a safety number; "same", "undo" or None."""
 
+    AUTO_FOCUS = "#back"
+
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "close", show=False),
         Binding("left,right", "app.focus_next", show=False),
@@ -91,6 +93,8 @@ class VerifyPanel(ModalScreen[str | None]):
 
 class IdentityPanel(ModalScreen[bool]):
     """Explains a changed identity and asks what to do."""
+
+    AUTO_FOCUS = "#back"
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "close", show=False),

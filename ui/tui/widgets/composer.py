@@ -1,6 +1,6 @@
 """Where a person writes: several lines, ↑ for what was typed before, Tab for what may be meant.
 
-Never sends: Enter is a wish, and the text goes only when the screen says that it was taken.
+Never sends: Enter is a wish, and what cannot be taken is given back.
 """
 
 from __future__ import annotations
@@ -120,7 +120,10 @@ class Composer(TextArea):
         """Do what a key means here; False when it means what it means in any text."""
         if key == "enter":
             self._offers.offer([])
-            self.post_message(self.Sent(self.text))
+            # Emptied at once: what is typed on meanwhile is another text.
+            text = self.text
+            self.put("")
+            self.post_message(self.Sent(text))
         elif key in NEW_LINE:
             self.insert("\n")
         elif key == "tab":

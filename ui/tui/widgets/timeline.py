@@ -85,7 +85,7 @@ class TimelineView(ScrollView, can_focus=False):
 
     @property
     def _text_width(self) -> int:
-        return max(20, self.scrollable_content_region.width or self.size.width - 1)
+        return max(20, (self.scrollable_content_region.width or self.size.width - 1) - 1)
 
     def repaint(self, palette: str) -> None:
         """Draw in the colours of another theme."""
@@ -187,8 +187,8 @@ class TimelineView(ScrollView, can_focus=False):
         return strip
 
     def _strip(self, row: Row, number: int, width: int) -> Strip:
-        if row and self._found is not None and self._is_found(number):
-            row = (Span("▶", "unread"), Span(row[0].text[1:], row[0].style), *row[1:])
+        is_found = self._found is not None and self._is_found(number)
+        row = (Span("▶" if is_found else " ", "unread"), *row)
         segments = [Segment(s.text, style(self.palette, s.style)) for s in row]
         strip = Strip(segments).apply_style(self.rich_style)
         return strip.adjust_cell_length(width, self.rich_style).apply_offsets(0, number)
@@ -198,7 +198,7 @@ class TimelineView(ScrollView, can_focus=False):
         return self._items[at].key == self._found
 
     def _selected(self, number: int, span: tuple[int, int], width: int) -> Strip:
-        text = row_text(self._rows[number])
+        text = " " + row_text(self._rows[number])
         start, end = span[0], len(text) if span[1] == -1 else span[1]
         chosen = self.screen.get_component_rich_style("screen--selection")
         parts = (Span(text[:start]), Span(text[start:end], "chosen"), Span(text[end:]))
@@ -208,7 +208,8 @@ class TimelineView(ScrollView, can_focus=False):
 
     def get_selection(self, selection: Selection) -> tuple[str, str] | None:
         """Return the text that is selected with the mouse."""
-        return selection.extract("\n".join(row_text(row) for row in self._rows)), "\n"
+        text = "\n".join(" " + row_text(row) for row in self._rows)
+        return selection.extract(text), "\n"
 
     def selection_updated(self, selection: Selection | None) -> None:
         """Draw the selection."""
