@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import os
 import sys
 import traceback
@@ -19,7 +20,7 @@ from wire.suites import DEFAULT_SUITE, SUITE_NAMES, suite_named
 
 if TYPE_CHECKING:
     from engine.session import Session
-    from ui.lines.menu import Options
+    from ui.options import Options
 
 DESCRIPTION = "Sotto: chat that is encrypted end to end, on a relay that you host yourself."
 EPILOG = (
@@ -36,6 +37,7 @@ def main(arguments: list[str]) -> int:
     """Run the client; return the exit status."""
     from wire.errors import WireError
 
+    gc.disable()  # loading makes hardly any garbage, and looking for it takes a quarter of the time
     try:
         settings = load_settings()
         flags = parser(settings).parse_args(arguments)
@@ -47,6 +49,8 @@ def main(arguments: list[str]) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
+    finally:
+        gc.enable()
 
 
 def parser(settings: Settings | None = None) -> argparse.ArgumentParser:
@@ -103,7 +107,7 @@ def _add_answers(found: argparse.ArgumentParser) -> None:
 
 
 def _options(flags: argparse.Namespace, server: str | None) -> Options:
-    from ui.lines.menu import Options
+    from ui.options import Options
 
     secrets = {name.replace("-", "_"): _secret(flags, name) for name in SECRETS}
     return Options(
@@ -146,7 +150,10 @@ async def _run(flags: argparse.Namespace, settings: Settings) -> int:
 
         profile = Path(flags.profile) if flags.profile else None
         suite = suite_named(flags.suite)
-        return Session.on(profile, server=server, trust=flags.trust, suite=suite)
+        session = Session.on(profile, server=server, trust=flags.trust, suite=suite)
+        gc.freeze()  # what was loaded stays: nobody needs to look through it again
+        gc.enable()
+        return session
 
     if flags.json:
         from ui.jsonl.face import run, standard_output

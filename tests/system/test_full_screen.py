@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 import sys
 from pathlib import Path
 
 import pexpect
 import pytest
 
+from bench.full_screen import Screen
 from tests.processes import PASSWORD, ROOT, WAIT_S, People, Relay, environment
 from tests.terminal import Terminal
 from tests.ui.tui.hostile import MARK
@@ -62,6 +65,10 @@ def test_what_a_person_does_most(folder: Path, everybody: People) -> None:
         face.see("@yan · online", "a word with you", "new messages")
         face.type("yes", "/create den", "/invite yan")
         face.see("#den · 2 can read", "yan was brought in by you")
+        face.key("\x1b1")
+        face.see("#lobby · 2 can read")
+        face.key("\x1b2")
+        face.see("#den · 2 can read")
         face.key("\x1bOQ")
         face.see("Who can read #den: 2 people on 2 devices")
         face.key("\x1b")
@@ -81,7 +88,7 @@ def test_what_a_person_does_most(folder: Path, everybody: People) -> None:
         face.key("\r")
         face.see("▶")
         face.type("/why", "/me")
-        face.see("could be read", "You are zoe")
+        face.see("reached this device", "You are zoe")
         relay.kill()
         face.see("not connected")
         face.type("into the dark")
@@ -121,3 +128,25 @@ def test_a75_no_hostile_string_reaches_the_terminal(tmp_path: Path, everybody: P
         assert MARK not in sequence or sequence.startswith("\x1b]9;"), sequence
     left = OBEYED.findall(ALLOWED.sub("", written))
     assert not left, sorted(set(left))
+
+
+@pytest.mark.parametrize("sign", [signal.SIGHUP, signal.SIGTERM])
+def test_it_ends_in_order_when_told_to(
+    folder: Path, everybody: People, sign: signal.Signals
+) -> None:
+    relay = everybody.relay
+    with full_screen(folder, relay) as face:
+        register(face, "zoe")
+        face.key("not sent yet")
+        face.see("not sent yet")
+        os.kill(face.pid, sign)
+        assert face.wait() == 0
+    with full_screen(folder, relay) as face:
+        face.see("not sent yet")
+
+
+def test_it_ends_with_its_terminal_even_without_a_signal(tmp_path: Path, everybody: People) -> None:
+    screen = Screen(tmp_path / "nobody", everybody.relay)
+    screen.seen("Register")
+    screen.hang_up()
+    assert screen.process.wait(WAIT_S) == 0

@@ -26,9 +26,10 @@ from ui.lines.commands import (
     ToRoom,
     parse_line,
 )
-from ui.lines.menu import YES, Menu, Options
+from ui.lines.menu import YES, Menu
 from ui.lines.render import LOBBY, render
 from ui.lines.screen import Ended, Interrupted, Screen
+from ui.options import Options
 from wire.errors import Code, WireError
 
 WELCOME = "Sotto: what you write is encrypted on this device; the relay cannot read it."

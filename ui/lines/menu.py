@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from typing import Any, Literal
+from typing import Any
 
 from engine.session import Session
 from ui.gate import clean_line, clean_name
 from ui.lines.screen import Screen
+from ui.options import Options
 from wire.emails import canonical_email
 from wire.errors import Code, WireError
 from wire.link import DEFAULT_PORT, format_fingerprint, parse_server
@@ -24,21 +25,6 @@ NEW_IDENTITY = "new identity"
 ADMIN = "admin"
 TRIES = 5  # then back to the menu, where Close is offered
 YES = ("y", "yes")
-
-
-@dataclass(slots=True)
-class Options:
-    """What flags and the environment said; None is asked for."""
-
-    server: str | None = None
-    trust: str | None = None
-    identity: Literal["ed25519", "rsa"] = "ed25519"
-    name: str | None = None
-    email: str | None = None
-    password: str | None = field(default=None, repr=False)
-    passphrase: str | None = field(default=None, repr=False)
-    admin_code: str | None = field(default=None, repr=False)
-    recovery_code: str | None = field(default=None, repr=False)
 
 
 class Choice(Enum):
@@ -185,18 +171,21 @@ class Menu:
 
     async def _register(self, answers: tuple[str, ...]) -> None:
         server = await self._server()
-        name = answers[0] if answers else await self._ask_valid("Name: ", canonical_name)
+        given = self._options
+        name = answers[0] if answers else given.name
+        name = name or await self._ask_valid("Name: ", canonical_name)
         # "register NAME PASSWORD" is understood as well: an e-mail address has an @.
-        email = answers[1] if len(answers) == 3 else None
-        typed = answers[-1] if len(answers) > 1 else None
+        email = answers[1] if len(answers) == 3 else given.email
+        typed = answers[-1] if len(answers) > 1 else given.password
         if len(answers) == 3:
             canonical_email(answers[1])
         password = typed or await self._new_password(name, email)
         check_password(password, canonical_name(name), email=email)
         code = None
         if canonical_name(name) == ADMIN:
-            code = await self._screen.ask("Admin code (the relay printed it at its first start): ")
-        passphrase = await self._lock()
+            question = "Admin code (the relay printed it at its first start): "
+            code = given.admin_code or await self._screen.ask(question)
+        passphrase = given.passphrase or await self._lock()
 
         async def register(trust: str | None) -> dict[str, Any]:
             return await self._session.register(
@@ -241,9 +230,15 @@ class Menu:
 
     async def _login(self, answers: tuple[str, ...]) -> None:
         server = await self._server()
-        name = answers[0] if answers else await self._screen.ask("Name or e-mail: ")
-        password = answers[1] if len(answers) > 1 else await self._screen.ask_secret("Password: ")
-        extra: dict[str, Any] = {"recovery_code": None, "new_identity": False, "passphrase": None}
+        given = self._options
+        name = answers[0] if answers else given.name or await self._screen.ask("Name or e-mail: ")
+        password = answers[1] if len(answers) > 1 else given.password
+        password = password or await self._screen.ask_secret("Password: ")
+        extra: dict[str, Any] = {
+            "recovery_code": given.recovery_code,
+            "new_identity": False,
+            "passphrase": given.passphrase,
+        }
 
         async def login(trust: str | None) -> dict[str, Any]:
             return await self._session.login(

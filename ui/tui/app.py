@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import select
+import signal
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -20,13 +22,14 @@ from textual.widgets import Static
 from ui.settings import Settings, save_theme
 from ui.tui.filter import LastGate
 from ui.tui.palette import THEMES
-from ui.tui.terminal import Terminal
+from ui.tui.terminal import Terminal, know_alt_keys
 from wire.errors import WireError
 
 if TYPE_CHECKING:
     from engine.session import Session
-    from ui.lines.menu import Options
+    from ui.options import Options
 
+TERMINAL_S = 0.5  # between two looks whether the terminal is still there
 SAVE_TITLE, RESTORE_TITLE = "\x1b[22;0t", "\x1b[23;0t"
 
 
@@ -44,6 +47,7 @@ class SottoApp(App[int]):
     def __init__(
         self, make_session: Callable[[], Session], options: Options, settings: Settings
     ) -> None:
+        know_alt_keys()
         self._gate = LastGate()
         super().__init__()
         self._make_session, self._options, self._settings = make_session, options, settings
@@ -67,7 +71,28 @@ class SottoApp(App[int]):
         """Take the person's keys, then begin behind the first frame."""
         self.set_keymap(self._settings.keys)
         self._tell_terminal(SAVE_TITLE)
+        if not self.is_headless:
+            self._end_with_the_terminal()
         self.call_after_refresh(self._begin)
+
+    def _end_with_the_terminal(self) -> None:
+        """Close in order when the terminal goes, or when somebody asks this process to end."""
+        loop = asyncio.get_running_loop()
+        for name in ("SIGHUP", "SIGTERM"):
+            with contextlib.suppress(AttributeError, NotImplementedError):  # not on every system
+                loop.add_signal_handler(getattr(signal, name), self._end_soon)
+        self.set_interval(TERMINAL_S, self._look_for_the_terminal)
+
+    def _end_soon(self) -> None:
+        self.run_worker(self.action_quit())
+
+    def _look_for_the_terminal(self) -> None:
+        """End without one: its end is not always a signal, and reading it then never waits."""
+        if hasattr(select, "poll"):
+            poll = select.poll()
+            poll.register(0, 0)
+            if poll.poll(0):
+                self._end_soon()
 
     def _begin(self) -> None:
         self.run_worker(self._go())
@@ -84,6 +109,7 @@ class SottoApp(App[int]):
             self.fault, status = error, 1
         finally:
             await session.close()
+            self._tell_terminal(RESTORE_TITLE)
         self.exit(status)
 
     async def _chat_once(self, session: Session) -> bool:

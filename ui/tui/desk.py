@@ -29,8 +29,8 @@ from ui.tui.reader import Reader
 from wire.errors import Code, WireError
 
 MANY_LINES: Final = 10  # a longer answer of a command gets a window of its own
-PUMP_S: Final = 0.03  # how long news is gathered before the screen changes
-ROOMS_EVERY: Final = 8  # pumps between two readings of the list while news keeps coming
+PUMP_S: Final = 0.1  # how long further news is gathered: drawing takes time from the keys
+ROOMS_EVERY: Final = 3  # pumps between two readings of the list while news keeps coming
 
 
 class Part(Flag):
@@ -214,10 +214,11 @@ class Desk:
         room = self.rooms.get(title)
         await self.reader.open(title, read_seq=room.read_seq if room and room.unread else None)
         self.rooms.clear_mentions(title)
+        self._wishes.changed(Part.ALL)
         await self._note_read()
         if title.startswith("@"):
             await self._note_blocked(title[1:])
-        self._wishes.changed(Part.ALL)
+            self._wishes.changed(Part.STATUS)
 
     async def _note_blocked(self, name: str) -> None:
         try:

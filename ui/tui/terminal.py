@@ -6,7 +6,10 @@ Never the text of a message unless the settings say so, and never a character th
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+from enum import Enum
+from typing import Final, cast
+
+from textual._ansi_sequences import ANSI_SEQUENCES_KEYS
 
 from ui.gate import clean
 from ui.settings import THEMES, Settings
@@ -16,6 +19,21 @@ MAX_CELLS: Final = 120
 BELL: Final = "\x07"
 _OSC: Final = "\x1b]"
 _ST: Final = "\x1b\\"
+
+
+_ALT: Final = "123456789abcdefghijklmnopqrstuvwxyz"
+_AltKey = Enum("_AltKey", {f"ALT_{sign}": f"alt+{sign}" for sign in _ALT})  # type: ignore[misc]
+
+
+def know_alt_keys() -> None:
+    """Have Alt with a digit or letter arrive as that key, at once.
+
+    Textual takes Alt+digits for signs of one Mac keyboard, and waits a tenth of a second after
+    others in case that more follows.
+    """
+    known = cast(dict[str, object], ANSI_SEQUENCES_KEYS)
+    for sign in _ALT:
+        known[f"\x1b{sign}"] = (_AltKey[f"ALT_{sign}"],)
 
 
 class Terminal:

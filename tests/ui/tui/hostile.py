@@ -16,7 +16,7 @@ from engine.events import Event
 from engine.profile import Profile
 from engine.session import Session
 from tests.engine.test_session import NoKeyring
-from ui.lines.menu import Options
+from ui.options import Options
 from ui.settings import Settings
 from ui.tui.app import SottoApp
 from ui.tui.screens.chat import ChatScreen

@@ -15,7 +15,7 @@ from engine.profile import Profile
 from engine.session import Session
 from tests.engine.test_session import NoKeyring
 from tests.processes import PASSWORD, WAIT_S, Relay
-from ui.lines.menu import Options
+from ui.options import Options
 from ui.settings import Settings
 from ui.tui.app import SottoApp
 

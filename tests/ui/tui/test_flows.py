@@ -7,7 +7,7 @@ from pathlib import Path
 from tests.engine.test_session import Person
 from tests.processes import PASSWORD, Relay
 from tests.ui.tui.stage import run, stage
-from ui.lines.menu import Options
+from ui.options import Options
 from ui.settings import load_settings
 from ui.tui.screens.chat import ChatScreen
 from ui.tui.widgets.composer import Composer

@@ -17,7 +17,8 @@ from textual.widgets import Button, Input, Static
 
 from engine.session import Session
 from ui.gate import clean, clean_line
-from ui.lines.menu import ADMIN, DEFAULT_SERVER, NEW_IDENTITY, Options
+from ui.lines.menu import ADMIN, DEFAULT_SERVER, NEW_IDENTITY
+from ui.options import Options
 from ui.tui.screens.dialogs import AskText, Confirm, button, words
 from wire.errors import Code, WireError
 from wire.link import format_fingerprint, parse_server

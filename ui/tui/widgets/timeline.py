@@ -9,6 +9,7 @@ from bisect import bisect_right
 from typing import Final
 
 from rich.segment import Segment
+from rich.style import Style
 from textual import events
 from textual.geometry import Size
 from textual.message import Message
@@ -26,6 +27,17 @@ NEAR: Final = 3  # rows from an end at which the next page is asked for
 _Key = tuple[str, str, str, bool, int]
 
 
+class _Drawn:
+    """A row, and its strip once it was drawn; `is_found` is how it was drawn."""
+
+    __slots__ = ("is_found", "row", "strip")
+
+    def __init__(self, row: Row) -> None:
+        self.row = row
+        self.strip: Strip | None = None
+        self.is_found = False
+
+
 class TimelineView(ScrollView, can_focus=False):
     """Shows a Window; keeps its place when rows come or go anywhere in it."""
 
@@ -40,10 +52,10 @@ class TimelineView(ScrollView, can_focus=False):
         self.palette = "dark"
         self._window = Window("")
         self._items: list[Item] = []
-        self._rows: list[Row] = []
+        self._rows: list[_Drawn] = []
         self._starts: list[int] = []  # the first row of each item
-        self._made: dict[_Key, list[Row]] = {}
-        self._strips: dict[int, Strip] = {}
+        self._made: dict[_Key, list[_Drawn]] = {}
+        self._base: Style | None = None  # the widget's own colours, dear to compute
         self._found: str | None = None
 
     # What is shown.
@@ -65,22 +77,22 @@ class TimelineView(ScrollView, can_focus=False):
     def _build(self) -> None:
         width = self._text_width
         before: Item | None = None
-        rows: list[Row] = []
+        rows: list[_Drawn] = []
         starts: list[int] = []
-        made: dict[_Key, list[Row]] = {}
+        made: dict[_Key, list[_Drawn]] = {}
         self._items = self._window.all()
         for item in self._items:
             is_first = item.key == self._window.first_unread
             key = (item.key, item.state, before.key if before else "", is_first, width)
             found = self._made.get(key)
             if found is None:
-                found = layout(item, before, width, is_first_unread=is_first)
+                laid = layout(item, before, width, is_first_unread=is_first)
+                found = [_Drawn(row) for row in laid]
             made[key] = found
             starts.append(len(rows))
             rows += found
             before = item
         self._rows, self._starts, self._made = rows, starts, made
-        self._strips.clear()
         self.virtual_size = Size(width, len(rows))
 
     @property
@@ -90,7 +102,17 @@ class TimelineView(ScrollView, can_focus=False):
     def repaint(self, palette: str) -> None:
         """Draw in the colours of another theme."""
         self.palette = palette
-        self._strips.clear()
+        self._forget_strips()
+
+    def notify_style_update(self) -> None:
+        """The theme has changed."""
+        super().notify_style_update()
+        self._forget_strips()
+
+    def _forget_strips(self) -> None:
+        self._base = None
+        for drawn in self._rows:
+            drawn.strip = None
         self.refresh()
 
     # Where the person is.
@@ -170,35 +192,34 @@ class TimelineView(ScrollView, can_focus=False):
     def render_line(self, y: int) -> Strip:
         """Return the strip of a line of the screen (the line API)."""
         width = self.scrollable_content_region.width
+        if self._base is None:
+            self._base = self.rich_style
         # A short conversation stands at the bottom, where the next message comes.
         number = self.scroll_offset.y + y - max(0, self._height - len(self._rows))
         if not 0 <= number < len(self._rows):
-            return Strip.blank(width, self.rich_style)
+            return Strip.blank(width, self._base)
         selection = self.text_selection
         span = None if selection is None else selection.get_span(number)
         if span is not None:
             return self._selected(number, span, width)
-        strip = self._strips.get(number)
-        if strip is None:
-            strip = self._strip(self._rows[number], number, width)
-            if len(self._strips) > 500:
-                self._strips.clear()
-            self._strips[number] = strip
-        return strip
-
-    def _strip(self, row: Row, number: int, width: int) -> Strip:
+        drawn = self._rows[number]
         is_found = self._found is not None and self._is_found(number)
-        row = (Span("▶" if is_found else " ", "unread"), *row)
-        segments = [Segment(s.text, style(self.palette, s.style)) for s in row]
-        strip = Strip(segments).apply_style(self.rich_style)
-        return strip.adjust_cell_length(width, self.rich_style).apply_offsets(0, number)
+        if drawn.strip is None or drawn.is_found != is_found or drawn.strip.cell_length != width:
+            drawn.is_found = is_found
+            drawn.strip = self._strip(drawn, width, self._base)
+        return drawn.strip.apply_offsets(0, number)
+
+    def _strip(self, drawn: _Drawn, width: int, base: Style) -> Strip:
+        row = (Span("▶" if drawn.is_found else " ", "unread"), *drawn.row)
+        segments = [Segment(s.text, base + style(self.palette, s.style)) for s in row]
+        return Strip(segments).adjust_cell_length(width, base)
 
     def _is_found(self, number: int) -> bool:
         at = bisect_right(self._starts, number) - 1
         return self._items[at].key == self._found
 
     def _selected(self, number: int, span: tuple[int, int], width: int) -> Strip:
-        text = " " + row_text(self._rows[number])
+        text = " " + row_text(self._rows[number].row)
         start, end = span[0], len(text) if span[1] == -1 else span[1]
         chosen = self.screen.get_component_rich_style("screen--selection")
         parts = (Span(text[:start]), Span(text[start:end], "chosen"), Span(text[end:]))
@@ -208,10 +229,9 @@ class TimelineView(ScrollView, can_focus=False):
 
     def get_selection(self, selection: Selection) -> tuple[str, str] | None:
         """Return the text that is selected with the mouse."""
-        text = "\n".join(" " + row_text(row) for row in self._rows)
+        text = "\n".join(" " + row_text(drawn.row) for drawn in self._rows)
         return selection.extract(text), "\n"
 
     def selection_updated(self, selection: Selection | None) -> None:
         """Draw the selection."""
-        self._strips.clear()
         self.refresh()
