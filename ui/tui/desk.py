@@ -161,7 +161,8 @@ class Desk:
 
     async def _read_rooms(self) -> None:
         rows = await self.session.conversations()
-        self.rooms.read(rows, drafts=self.drafts)
+        others = {name: text for name, text in self.drafts.items() if name != self._current}
+        self.rooms.read(rows, drafts=others)
         for room in self.rooms.all():
             if room.name.startswith("@"):
                 self.people.add(room.name[1:])

@@ -66,6 +66,9 @@ class ChatScreen(Screen[str]):
         self._timeline = TimelineView(id="timeline")
         self._timeline.palette = theme
         self._rooms = RoomList(id="rooms")
+        self._words = {
+            name: Static(id=name, markup=False) for name in ("head", "below", "alert", "status")
+        }
         # A text goes where the person was at Enter, whatever is shown when the store takes it;
         # commands follow one another, each where the last one has led.
         self._texts: asyncio.Queue[tuple[Line, str, str]] = asyncio.Queue(LINES_AHEAD)
@@ -80,13 +83,13 @@ class ChatScreen(Screen[str]):
         with Horizontal(id="body"):
             yield self._rooms
             with Vertical(id="main"):
-                yield Static(id="head", markup=False)
+                yield self._words["head"]
                 yield self._timeline
-                yield Static(id="below", markup=False)
-                yield Static(id="alert", markup=False)
+                yield self._words["below"]
+                yield self._words["alert"]
                 yield self._offers
                 yield self._composer
-        yield Static(id="status", markup=False)
+        yield self._words["status"]
 
     def on_mount(self) -> None:
         """Begin to read, and to take what is typed."""
@@ -147,7 +150,7 @@ class ChatScreen(Screen[str]):
             parts.append("" if room.state == "active" else room.state)
         self._put("head", " · ".join(part for part in parts if part))
         name = desk.current[1:] if desk.current.startswith("@") else ""
-        alert = self.query_one("#alert", Static)
+        alert = self._words["alert"]
         alert.display = name in desk.blocked
         if alert.display:
             shown = clean_name(name)
@@ -158,10 +161,10 @@ class ChatScreen(Screen[str]):
             )
 
     def _put(self, id: str, text: str) -> None:
-        self.query_one(f"#{id}", Static).update(Content(clean(text)))
+        self._words[id].update(Content(clean(text)))
 
     def _draw_below(self) -> None:
-        below = self.query_one("#below", Static)
+        below = self._words["below"]
         window = self.desk.reader.window
         if self._timeline.is_at_end and not window.has_newer:
             self._seen = window.items[-1].key if window.items else None
@@ -331,6 +334,7 @@ class ChatScreen(Screen[str]):
         drafts = {name: text for name, text in drafts.items() if text.strip()}
         if drafts != self.desk.drafts:
             self.desk.drafts = drafts
+            self.desk.wake(Part.ROOMS)
             with contextlib.suppress(WireError):
                 await self.desk.session.keep_drafts(drafts)
 
