@@ -200,7 +200,7 @@ def answers(folder: Path, relay: Relay, everybody: People) -> dict[str, float]:
 
     def switch(number: int) -> float:
         time.sleep(0.3)
-        at = screen.key("\x1b2" if number % 2 == 0 else "\x1b1")
+        at = screen.key("\x1b[1;5B")
         return screen.seen("other 29" if number % 2 == 0 else LAST, after=at) - at
 
     switches = _many(20, switch)

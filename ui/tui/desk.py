@@ -216,6 +216,7 @@ class Desk:
         await self.reader.open(title, read_seq=room.read_seq if room and room.unread else None)
         self.rooms.clear_mentions(title)
         self._wishes.changed(Part.ALL)
+        self.wake(Part.ROOMS)
         await self._note_read()
         if title.startswith("@"):
             await self._note_blocked(title[1:])
