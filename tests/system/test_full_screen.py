@@ -11,8 +11,8 @@ from pathlib import Path
 import pexpect
 import pytest
 
-from bench.full_screen import Screen
 from tests.processes import PASSWORD, ROOT, WAIT_S, People, Relay, environment
+from tests.raw_terminal import Screen
 from tests.terminal import Terminal
 from tests.ui.tui.hostile import MARK
 

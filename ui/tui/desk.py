@@ -9,8 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
-from enum import Flag, auto
-from typing import Any, Final, Protocol
+from typing import Final
 
 from engine import events
 from engine.events import Event
@@ -21,11 +20,13 @@ from ui.lines.actions.call import Call, conversation_of
 from ui.lines.actions.talking import send
 from ui.lines.commands import Command, Line, Mistake, Nothing, Private, Text, ToRoom, parse_line
 from ui.lines.render import LOBBY, render
+from ui.tui.hearing import heard
 from ui.tui.model.completion import Candidate, candidates, with_emoji
-from ui.tui.model.items import mentions, said
+from ui.tui.model.items import said
 from ui.tui.model.rooms import Rooms
 from ui.tui.model.typed import Typed
 from ui.tui.reader import Reader
+from ui.tui.wishes import Nobody, Part, Wishes
 from wire.errors import Code, WireError
 
 MANY_LINES: Final = 10  # a longer answer of a command gets a window of its own
@@ -33,73 +34,12 @@ PUMP_S: Final = 0.1  # how long further news is gathered: drawing takes time fro
 ROOMS_EVERY: Final = 3  # pumps between two readings of the list while news keeps coming
 
 
-class Part(Flag):
-    """What has changed and must be drawn anew."""
-
-    ROOMS = auto()
-    TIMELINE = auto()
-    STATUS = auto()
-    ALL = ROOMS | TIMELINE | STATUS
-
-
-class Wishes(Protocol):
-    """What the desk asks of the screen."""
-
-    async def ask_secret(self, prompt: str) -> str:
-        """Ask for a password."""
-
-    async def leave_chat(self, how: str) -> None:
-        """End the chat: "quit" or "logout"."""
-
-    def changed(self, part: Part) -> None:
-        """Draw parts anew."""
-
-    def show_lines(self, title: str, lines: list[str]) -> None:
-        """Show a long answer."""
-
-    def open_panel(self, name: str, about: str) -> None:
-        """Open "readers", "verify", "search" or "help"."""
-
-    def attention(self, who: str, text: str, *, is_mention: bool) -> None:
-        """Tell the person of a message that is not before their eyes."""
-
-    def is_watching(self) -> bool:
-        """Tell whether the person sees the end of the current conversation."""
-
-
-class Nobody:
-    """Wishes before a screen is there: nothing is seen, and nobody answers."""
-
-    async def ask_secret(self, prompt: str) -> str:
-        """See Wishes."""
-        raise WireError(Code.BAD_REQUEST, "Nobody is there to be asked.")
-
-    async def leave_chat(self, how: str) -> None:
-        """See Wishes."""
-
-    def changed(self, part: Part) -> None:
-        """See Wishes."""
-
-    def show_lines(self, title: str, lines: list[str]) -> None:
-        """See Wishes."""
-
-    def open_panel(self, name: str, about: str) -> None:
-        """See Wishes."""
-
-    def attention(self, who: str, text: str, *, is_mention: bool) -> None:
-        """See Wishes."""
-
-    def is_watching(self) -> bool:
-        """See Wishes."""
-        return False
-
-
 class Desk:
     """One account's conversations before a person; `open` first, then `run` beside."""
 
     def __init__(self, session: Session) -> None:
         self.session = session
-        self._wishes: Wishes = Nobody()
+        self.wishes: Wishes = Nobody()
         self.account = self.display = ""
         self.is_admin = False
         self.link = "connecting ..."
@@ -110,7 +50,7 @@ class Desk:
         self.typed = Typed()
         self.reader = Reader(session)
         self.blocked: dict[str, events.IdentityChanged] = {}
-        self._new_devices: dict[str, list[str]] = {}  # of people who were verified, not yet warned
+        self.new_devices: dict[str, list[str]] = {}  # of people who were verified, not yet warned
         self._read: dict[str, int] = {}  # what was marked read, by conversation
         self._current = LOBBY
         self._news = asyncio.Event()
@@ -121,7 +61,7 @@ class Desk:
 
     async def open(self, wishes: Wishes) -> None:
         """Read who the person is and the conversations; the current one is the lobby."""
-        self._wishes = wishes
+        self.wishes = wishes
         row = await self.session.whoami()
         self.account, self.display = row["account"], row["display"]
         self.is_admin = row["is_admin"]
@@ -151,7 +91,7 @@ class Desk:
                     await self._read_rooms()
                 elif Part.ROOMS in dirty:
                     self._dirty |= Part.ROOMS
-            self._wishes.changed(dirty)
+            self.wishes.changed(dirty)
             await asyncio.sleep(PUMP_S)
 
     def wake(self, part: Part) -> None:
@@ -185,7 +125,7 @@ class Desk:
         room = self.rooms.get(self._current)
         seq = self.reader.window.last_seq
         known = max(self._read.get(self._current, 0), room.read_seq if room else seq)
-        if not self._wishes.is_watching() or seq <= known:
+        if not self.wishes.is_watching() or seq <= known:
             return
         self._read[self._current] = seq
         await self.session.mark_read(self._current, seq)
@@ -215,12 +155,12 @@ class Desk:
         room = self.rooms.get(title)
         await self.reader.open(title, read_seq=room.read_seq if room and room.unread else None)
         self.rooms.clear_mentions(title)
-        self._wishes.changed(Part.ALL)
+        self.wishes.changed(Part.ALL)
         self.wake(Part.ROOMS)
         await self._note_read()
         if title.startswith("@"):
             await self._note_blocked(title[1:])
-            self._wishes.changed(Part.STATUS)
+            self.wishes.changed(Part.STATUS)
 
     async def _note_blocked(self, name: str) -> None:
         try:
@@ -235,7 +175,7 @@ class Desk:
         await self.session.accept_identity(name=name, fingerprint=fingerprint)
         self.blocked.pop(name, None)
         self.say(f"--- the new identity of {clean_name(name)} is accepted; F3 compares it")
-        self._wishes.changed(Part.ALL)
+        self.wishes.changed(Part.ALL)
 
     def neighbour(self, step: int) -> str:
         """Return the conversation that stands `step` further in the list."""
@@ -256,14 +196,14 @@ class Desk:
 
     async def warning_before(self, line: Line, where: str) -> str | None:
         """Return what the person must know before this is sent, once."""
-        if not isinstance(line, Text | Private) or not self._new_devices:
+        if not isinstance(line, Text | Private) or not self.new_devices:
             return None
         title = where if isinstance(line, Text) else f"@{line.name}"
         try:
             names = {row["name"] for row in await self.session.members(title)}
         except WireError:
             return None
-        told = {name: self._new_devices.pop(name) for name in names & self._new_devices.keys()}
+        told = {name: self.new_devices.pop(name) for name in names & self.new_devices.keys()}
         if not told:
             return None
         who = ", ".join(
@@ -284,7 +224,7 @@ class Desk:
             return not isinstance(line, Text | Private | ToRoom)
         await self.settle()  # the answer stands where the command has led
         if len(shown) > MANY_LINES:
-            self._wishes.show_lines(getattr(line, "name", ""), shown)
+            self.wishes.show_lines(getattr(line, "name", ""), shown)
         else:
             for each in shown:
                 self.say(each)
@@ -357,44 +297,44 @@ class Desk:
         if call.args and not call.arg(0).isdecimal():
             return await self._go(call)
         await self.reader.read_older()
-        self._wishes.changed(Part.TIMELINE)
+        self.wishes.changed(Part.TIMELINE)
         return []
 
     async def _search(self, call: Call) -> list[str]:
-        self._wishes.open_panel("search", call.arg(0))
+        self.wishes.open_panel("search", call.arg(0))
         return []
 
     async def _members(self, call: Call) -> list[str]:
-        self._wishes.open_panel("readers", call.where(0))
+        self.wishes.open_panel("readers", call.where(0))
         return []
 
     async def _verify(self, call: Call) -> list[str]:
-        self._wishes.open_panel("verify", call.name())
+        self.wishes.open_panel("verify", call.name())
         return []
 
     async def _accept(self, call: Call) -> list[str]:
         await self._note_blocked(call.name())
-        self._wishes.open_panel("verify", call.name())
+        self.wishes.open_panel("verify", call.name())
         return []
 
     async def _help(self, call: Call) -> list[str]:
-        self._wishes.open_panel("help", call.arg(0))
+        self.wishes.open_panel("help", call.arg(0))
         return []
 
     # What actions ask of the place they run in (ui.lines.actions.call.Place).
 
     async def ask_secret(self, prompt: str) -> str:
         """See Place."""
-        return await self._wishes.ask_secret(prompt)
+        return await self.wishes.ask_secret(prompt)
 
     async def leave_chat(self, how: str) -> None:
         """See Place."""
-        await self._wishes.leave_chat(how)
+        await self.wishes.leave_chat(how)
 
     def clear(self) -> None:
         """See Place: the timeline begins empty; scrolling back shows everything again."""
         self.reader.clear()
-        self._wishes.changed(Part.TIMELINE)
+        self.wishes.changed(Part.TIMELINE)
 
     def say(self, text: str) -> None:
         """Show a line of ours below the newest."""
@@ -402,109 +342,24 @@ class Desk:
             self._switching = asyncio.ensure_future(self._say_at_the_end(text))
             return
         self.reader.say(said(text, at_ms=self.session.now_ms()))
-        self._wishes.changed(Part.TIMELINE)
+        self.wishes.changed(Part.TIMELINE)
 
     async def _say_at_the_end(self, text: str) -> None:
         with contextlib.suppress(WireError):
             await self.reader.open(self._current)
         self.reader.say(said(text, at_ms=self.session.now_ms()))
-        self._wishes.changed(Part.TIMELINE)
+        self.wishes.changed(Part.TIMELINE)
 
     # What happens.
 
     def hear(self, event: Event) -> None:
         """Take an event; never blocks."""
-        handler = _HEARD.get(type(event))
-        if handler is not None:
-            handler(self, event)
+        heard(self, event)
 
-    def _heard_message(self, event: events.Message) -> None:
-        self.people.add(event.sender)
-        self.wake(Part.ROOMS)
-        if event.conversation == self._current:
-            self.wake(Part.TIMELINE)
-        is_seen = event.conversation == self._current and self._wishes.is_watching()
-        if event.own or is_seen:
-            return
-        is_mention = event.direct or mentions(event.text, self.account)
-        if is_mention:
-            self.rooms.add_mention(event.conversation)
-        who = clean_name(event.display or event.sender)
-        if not event.direct:
-            who += f" in {clean_name(event.conversation)}"
-        self._wishes.attention(who, event.text, is_mention=is_mention)
-
-    def _heard_outgoing(self, event: events.Outgoing) -> None:
-        self.wake(Part.TIMELINE | Part.ROOMS)
-
-    def _heard_line(self, event: events.Membership | events.Unreadable) -> None:
-        """What stands in the store as well: it is read from there."""
-        self.wake(Part.ROOMS)
-        if event.conversation == self._current:
-            self.wake(Part.TIMELINE)
-
-    def _heard_device(self, event: events.DeviceAdded) -> None:
-        self.wake(Part.TIMELINE | Part.ROOMS)
-        if not event.own:
-            task = asyncio.ensure_future(self._note_device(event))
-            task.add_done_callback(lambda done: done.exception())
-
-    async def _note_device(self, event: events.DeviceAdded) -> None:
-        """Remember a verified person's new device, for a warning before the next message."""
-        for room in self.rooms.all():
-            with contextlib.suppress(WireError):
-                rows = await self.session.members(room.name)
-                if any(row["name"] == event.name and row["verified"] for row in rows):
-                    known = self._new_devices.setdefault(event.name, [])
-                    known += [event.device] if event.device not in known else []
-                    return
-
-    def _heard_presence(self, event: events.Presence) -> None:
-        self.people.add(event.name)
-        self.rooms.set_online(event.name, event.online)
-        self.wake(Part.ROOMS)
-        if self.account and self._current == LOBBY:
-            self._show(event)
-
-    def _heard_identity(self, event: events.IdentityChanged) -> None:
-        self.blocked[event.name] = event
-        self._show(event)
-        self.wake(Part.ALL)
-
-    def _heard_link(self, event: events.Connected | events.Disconnected) -> None:
-        self.is_connected = isinstance(event, events.Connected)
-        known = self.link
-        if isinstance(event, events.Connected):
-            self.link = f"connected to {event.server}"
-        elif event.retry_in_s is None:
-            self.link = "not connected: /reconnect tries again"
-        else:
-            self.link = "not connected, trying again"
-        if self.link != known and not self.is_connected:
-            self._show(event)  # the reason, once
-        self.wake(Part.STATUS | Part.ROOMS)
-
-    def _show(self, event: Event) -> None:
+    def show_event(self, event: Event) -> None:
+        """Show the line of an event, if a person need see it."""
         if not self.account:
             return  # nobody is before the screen yet
         text = render(event, current=self._current, account=self.account)
         if text is not None:
             self.say(text)
-
-
-_HEARD: Final[dict[type, Callable[[Desk, Any], None]]] = {
-    events.Message: Desk._heard_message,
-    events.Outgoing: Desk._heard_outgoing,
-    events.Membership: Desk._heard_line,
-    events.Unreadable: Desk._heard_line,
-    events.DeviceAdded: Desk._heard_device,
-    events.Presence: Desk._heard_presence,
-    events.IdentityChanged: Desk._heard_identity,
-    events.Connected: Desk._heard_link,
-    events.Disconnected: Desk._heard_link,
-    events.Kicked: Desk._show,
-    events.Banned: Desk._show,
-    events.Muted: Desk._show,
-    events.Notice: Desk._show,
-    events.JoinResult: Desk._show,
-}

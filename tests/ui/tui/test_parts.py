@@ -18,7 +18,7 @@ from ui.tui.screens.verify import number_rows, qr_lines
 from ui.tui.terminal import Terminal
 
 
-def test_nothing_that_a_terminal_obeys_passes_the_last_gate() -> None:
+def test_a75_nothing_that_a_terminal_obeys_passes_the_last_gate() -> None:
     def shown(text: str) -> str:
         out = LastGate().apply([Segment(text), Segment("fine")], Color(0, 0, 0))
         return "".join(segment.text for segment in out)

@@ -5,7 +5,6 @@ Never decides what a line means (ui.lines.commands) and never reads the store (u
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from typing import ClassVar, Final
 
@@ -18,20 +17,20 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from ui.gate import clean, clean_name
-from ui.lines.commands import Command, Line, Mistake, Nothing, Text
 from ui.lines.render import date_and_time
 from ui.tui import keys
-from ui.tui.desk import Desk, Part
+from ui.tui.desk import Desk
 from ui.tui.screens import panels
 from ui.tui.screens.dialogs import AskText, Confirm, Lines
 from ui.tui.terminal import Terminal
 from ui.tui.widgets.composer import Composer, Offers
 from ui.tui.widgets.roomlist import RoomList
 from ui.tui.widgets.timeline import TimelineView
+from ui.tui.wishes import Part
+from ui.tui.writing import Writing
 from wire.errors import Code, WireError
 
 NARROW: Final = 70  # below, the list of conversations gives its room to the timeline
-LINES_AHEAD: Final = 64  # texts that may wait to be taken by the store
 DRAFT_S: Final = 1.0
 FACE_COMMANDS: Final = {
     "theme": "/theme NAME  dark, light, high-contrast or terminal",
@@ -69,11 +68,7 @@ class ChatScreen(Screen[str]):
         self._words = {
             name: Static(id=name, markup=False) for name in ("head", "below", "alert", "status")
         }
-        # A text goes where the person was at Enter, whatever is shown when the store takes it;
-        # commands follow one another, each where the last one has led.
-        self._texts: asyncio.Queue[tuple[Line, str, str]] = asyncio.Queue(LINES_AHEAD)
-        self._commands: asyncio.Queue[Command] = asyncio.Queue(LINES_AHEAD)
-        self._doing = ""  # the command that runs
+        self._writing = Writing(desk, self._composer, ask_wish=self._ask_wish, moved=self._moved)
         self._shown = ""  # the conversation whose draft the composer has
         self._seen: str | None = None  # the last item that stood on the screen's end
         self._dragging = False
@@ -94,8 +89,8 @@ class ChatScreen(Screen[str]):
     def on_mount(self) -> None:
         """Begin to read, and to take what is typed."""
         self.run_worker(self._live())
-        self.run_worker(self._send_texts())
-        self.run_worker(self._do_commands())
+        self.run_worker(self._writing.send_texts())
+        self.run_worker(self._writing.do_commands())
         self.set_interval(DRAFT_S, self._keep_drafts)
         self.watch(self.app, "app_focus", self._on_focus_changed, init=False)
 
@@ -184,7 +179,7 @@ class ChatScreen(Screen[str]):
         waiting = len(desk.reader.window.waiting)
         parts = [
             ("● " if desk.is_connected else "○ ") + desk.link,
-            self._doing,
+            self._writing.doing,
             f"{waiting} waiting here" if waiting and not desk.is_connected else "",
             f"you are {clean_name(desk.display)}" + (" (admin)" if desk.is_admin else ""),
             "do not disturb" if self._terminal.is_quiet else "",
@@ -234,73 +229,21 @@ class ChatScreen(Screen[str]):
             self.desk.typed.add(text)
             self.run_worker(self._face_command(name, rest.strip()))
             return
-        line = self.desk.parse(text)
-        if isinstance(line, Nothing):
-            return
-        if isinstance(line, Mistake):
-            self.desk.say(f"*** {line.text}")
-            self._give_back(text)
-            return
-        if self._texts.full() or self._commands.full():
-            self.desk.say("*** Too much at once: wait until what you sent is taken.")
-            self._give_back(text)
-            return
-        self.desk.typed.add(text)
-        if isinstance(line, Command):
-            self._commands.put_nowait(line)
-        else:
-            self._texts.put_nowait((line, text, self.desk.current))
+        self._writing.take(text)
 
-    async def _do_commands(self) -> None:
-        """Carry commands out in their order, saying which one takes its time."""
-        while True:
-            line = await self._commands.get()
-            self._doing = f"/{line.name} ..."
-            self._draw_status()
-            try:
-                await self.desk.do(line, self.desk.current)
-            finally:
-                self._doing = ""
-            self._draw_status()
-            self._timeline.to_end()
-
-    async def _send_texts(self) -> None:
-        """Take texts in their order; what is not taken comes back into the composer."""
-        while True:
-            line, text, where = await self._texts.get()
-            warning = await self.desk.warning_before(line, where)
-            if warning is not None:
-                self.desk.say(warning)
-                self._give_back(text)
-            elif isinstance(line, Text) and await self._is_other_wish(line.text):
-                continue
-            elif not await self.desk.do(line, where):
-                self._give_back(text)
-            self._timeline.to_end()
-
-    async def _is_other_wish(self, text: str) -> bool:
+    async def _ask_wish(self, name: str) -> bool:
         """Ask whether somebody's bare name, typed alone, means to open their chat."""
-        name = text.strip().lower()
-        if name not in self.desk.people or name == self.desk.account:
-            return False
-        shown = clean_name(name)
         ask = Confirm(
-            f'Only "{shown}" is written. Open the private chat with {shown}, or send the word?',
+            f'Only "{name}" is written. Open the private chat with {name}, or send the word?',
             yes="Send the word",
             no="Open the private chat",
         )
-        if await self.app.push_screen_wait(ask):
-            return False
-        await self.desk.do(Command("query", (name,)), self.desk.current)
-        return True
+        return not await self.app.push_screen_wait(ask)
 
-    def _give_back(self, text: str) -> None:
-        """Put a text that was not taken back where it can be mended."""
-        if not self._composer.text:
-            self._composer.put(text)
-        else:
-            self.desk.typed.add(text)
-            self.desk.say("--- your text is kept: ↑ brings it back")
+    def _moved(self) -> None:
+        """A text or a command was carried out, or another has begun."""
+        self._draw_status()
+        self._timeline.to_end()
 
     @on(Composer.Changed)
     def _typed(self) -> None:

@@ -46,6 +46,7 @@ class EntryScreen(Screen[bool]):
         super().__init__()
         self._session, self._options = session, options
         self._has_keyring, self._back = has_keyring, back
+        self._suggestion = suggest_password()
 
     def compose(self) -> ComposeResult:
         """See Screen."""
@@ -103,7 +104,7 @@ class EntryScreen(Screen[bool]):
         self.query_one("#code-row").display = name.strip().lower() == ADMIN
         account = name.strip().lower()
         if not password:
-            lines = [Content(f"8 characters or more. One ready made: {self._suggested(account)}")]
+            lines = [Content(f"8 characters or more. One ready made: {self._suggestion}")]
         else:
             lines = [
                 Content.assemble(
@@ -113,11 +114,6 @@ class EntryScreen(Screen[bool]):
             ]
             lines.append(Content(f"  {strength(password, account)}"))
         self.query_one("#rules", Static).update(Content("\n").join(lines))
-
-    def _suggested(self, account: str) -> str:
-        if not hasattr(self, "_suggestion"):
-            self._suggestion = suggest_password(name=account)
-        return self._suggestion
 
     @on(Input.Submitted)
     def _entered(self, event: Input.Submitted) -> None:

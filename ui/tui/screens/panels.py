@@ -16,6 +16,7 @@ from ui.tui import keys
 from ui.tui.screens.dialogs import AskText, Confirm, Lines
 from ui.tui.screens.picker import Choice, Picker
 from ui.tui.screens.verify import IdentityPanel, VerifyPanel
+from ui.tui.wishes import Part
 from wire.errors import WireError
 
 if TYPE_CHECKING:
@@ -119,13 +120,7 @@ async def show_verify(chat: ChatScreen, about: str) -> None:
             desk.say(f"--- {clean_name(name)} is not verified any more")
     except WireError as error:
         desk.say(f"*** {error.text}")
-    desk.wake(_all_parts())
-
-
-def _all_parts() -> Any:
-    from ui.tui.desk import Part
-
-    return Part.ALL
+    desk.wake(Part.ALL)
 
 
 async def _ask_person(chat: ChatScreen, title: str) -> str | None:
