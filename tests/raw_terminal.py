@@ -30,7 +30,7 @@ class Screen:
         command = [sys.executable, str(ROOT / "client.py"), "--profile", str(folder)]
         master, slave = pty.openpty()
         ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
-        env = environment(TERM="xterm-256color", SOTTO_CONFIG="/nonexistent")
+        env = environment(TERM="xterm-256color", SOTTO_SETTINGS="/nonexistent")
         self.began = time.perf_counter()
         self.process = subprocess.Popen(
             [*command, "--server", relay.server],

@@ -26,7 +26,7 @@ DESCRIPTION = "Sotto: chat that is encrypted end to end, on a relay that you hos
 EPILOG = (
     "Each flag can also be set in the environment: SOTTO_SERVER, SOTTO_PROFILE, SOTTO_TRUST and so "
     "on; SOTTO_PASSWORD for what stands in --password-file. Then counts the settings file "
-    "(SOTTO_CONFIG, default: client.toml in your settings folder)."
+    "(SOTTO_SETTINGS, default: client.toml in your settings folder)."
 )
 SECRETS = ("password", "passphrase", "admin-code", "recovery-code")
 DEBUG = "SOTTO_DEBUG"  # shows tracebacks of faults of ours

@@ -15,7 +15,7 @@ from platformdirs import user_config_path
 
 from wire.errors import Code, WireError
 
-FILE: Final = "SOTTO_CONFIG"
+FILE: Final = "SOTTO_SETTINGS"
 THEMES: Final = ("dark", "light", "high-contrast", "terminal")
 Alert = Literal["off", "mentions", "all"]
 
@@ -42,7 +42,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 def settings_path() -> Path:
-    """Return where the file is: SOTTO_CONFIG, else the platform's place for settings."""
+    """Return where the file is: SOTTO_SETTINGS, else the platform's place for settings."""
     named = os.environ.get(FILE)
     return Path(named) if named else user_config_path("sotto", appauthor=False) / "client.toml"
 

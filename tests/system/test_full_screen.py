@@ -33,7 +33,7 @@ OBEYED = re.compile("[\x00-\x09\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066\u20
 
 def full_screen(folder: Path, relay: Relay, **env: str) -> Terminal:
     """The face that a terminal gets, with the settings of nobody."""
-    env = {"SOTTO_CONFIG": str(folder / "client.toml"), "SOTTO_DATA": str(relay.data)} | env
+    env = {"SOTTO_SETTINGS": str(folder / "client.toml"), "SOTTO_DATA": str(relay.data)} | env
     return Terminal(folder / "profile", None, "--server", relay.server, face=(), **env)
 
 
@@ -113,7 +113,9 @@ def test_a75_no_hostile_string_reaches_the_terminal(tmp_path: Path, everybody: P
     child = pexpect.spawn(
         sys.executable,
         ["-m", "tests.ui.tui.hostile", str(victim.folder), relay.server],
-        env=environment(TERM="xterm-256color", COLORTERM="truecolor", SOTTO_CONFIG="/nonexistent"),
+        env=environment(
+            TERM="xterm-256color", COLORTERM="truecolor", SOTTO_SETTINGS="/nonexistent"
+        ),
         dimensions=(24, 80),
         timeout=WAIT_S * 4,
         cwd=str(ROOT),

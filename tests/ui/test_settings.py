@@ -44,3 +44,14 @@ def test_flags_before_environment_before_file(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("SOTTO_SERVER", "environment:2")
     assert parser(file).parse_args([]).server == "environment:2"
     assert parser(file).parse_args(["--server", "flag:3"]).server == "flag:3"
+
+
+def test_the_relays_configuration_is_another_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`make chat` starts both programs with one environment."""
+    relays = tmp_path / "relay.toml"
+    relays.write_text('host = "0.0.0.0"\n')
+    monkeypatch.setenv("SOTTO_CONFIG", str(relays))
+    monkeypatch.setenv("SOTTO_SETTINGS", str(tmp_path / "none.toml"))
+    assert load_settings() == Settings()

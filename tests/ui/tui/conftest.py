@@ -19,4 +19,4 @@ def relay(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Relay]:
 
 @pytest.fixture(autouse=True)
 def _own_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SOTTO_CONFIG", str(tmp_path / "client.toml"))
+    monkeypatch.setenv("SOTTO_SETTINGS", str(tmp_path / "client.toml"))
