@@ -355,3 +355,41 @@ def test_themes_keys_and_narrow_screens(relay: Relay, tmp_path: Path) -> None:
             await face.wait(lambda: face.app.terminal.is_quiet, "quiet")
 
     run(work)
+
+
+def test_a_verified_persons_new_device_is_told_before_the_next_text(
+    relay: Relay, tmp_path: Path
+) -> None:
+    async def work() -> None:
+        async with stage(relay, tmp_path / "rosa") as face:
+            await face.register("rosa")
+            first = Person(tmp_path / "sven", relay.server)
+            answer = await first.session.register("sven", PASSWORD, trust="tofu")
+            second = Person(tmp_path / "sven-second", relay.server)
+            try:
+                await first.session.send(to="@rosa", text="hello rosa")
+                await face.see("@1")
+                await face.press("alt+a")
+                await face.see("hello rosa")
+                await face.press("f3")
+                await face.see("They are the same")
+                await face.press("tab", "enter")
+                await face.see("sven is verified")
+                await face.enter("before")
+                await face.see("before ✓")
+                code = answer["recovery_code"]
+                await second.session.login("sven", PASSWORD, trust="tofu", recovery_code=code)
+                await face.see("sven has a new device")
+                desk = _chat(face.app.screen).desk
+                await face.wait(lambda: "sven" in desk.new_devices, "the warning")
+                await face.enter("after")
+                await face.see("Not sent yet. Somebody whom you verified")
+                composer = face.app.screen.query_one(Composer)
+                await face.wait(lambda: composer.text == "after", "the text kept")
+                await face.press("enter")
+                await face.see("after ✓")
+            finally:
+                await first.session.close()
+                await second.session.close()
+
+    run(work)
