@@ -18,7 +18,7 @@ from ui.gate import clean_name
 from ui.lines.actions import ACTIONS
 from ui.lines.actions.call import Call, conversation_of
 from ui.lines.actions.talking import send
-from ui.lines.commands import Command, Line, Mistake, Nothing, Private, Text, ToRoom, parse_line
+from ui.lines.commands import Command, Line, Mistake, Nothing, Private, Text, ToRoom
 from ui.lines.render import LOBBY, render
 from ui.tui.hearing import heard
 from ui.tui.model.completion import Candidate, candidates, with_emoji
@@ -184,10 +184,6 @@ class Desk:
         return names[(at + step) % len(names)]
 
     # What is typed.
-
-    def parse(self, text: str) -> Line:
-        """Return what a typed text means."""
-        return parse_line(text)
 
     def complete(self, before: str, more: dict[str, str]) -> list[Candidate]:
         """Return what the word before the cursor may mean."""

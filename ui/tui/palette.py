@@ -90,7 +90,6 @@ _PLAIN: Final = {
     "bold": "bold",
     "italic": "italic",
     "strike": "strike",
-    "marked": "reverse",
     "output": "",
 }
 _STYLES: Final = {

@@ -13,6 +13,9 @@ from ui.tui.model.items import Item, stored_item, waiting_item
 from ui.tui.model.window import PAGE, Window
 
 NEWS_PAGE: Final = 200
+MAX_EMPTY_PAGES: Final = (
+    8  # joins of a big lobby show nothing: so many pages are looked behind them
+)
 MAX_NEWS_PAGES: Final = 3  # more at once than this: the newest page is read instead
 
 
@@ -30,13 +33,31 @@ class Reader:
         """Begin at the newest messages; `read_seq`: where reading stopped, if anywhere."""
         async with self._reading:
             window = Window(title)
-            rows = await self._session.lines(title, limit=PAGE)
+            self._put_newer(window, rows := await self._session.lines(title, limit=PAGE))
             window.has_older = len(rows) == PAGE
-            window.append(self._items(rows))
+            for _ in range(MAX_EMPTY_PAGES):
+                if window.items or not window.has_older:
+                    break
+                await self._read_before(window)
             window.waiting = await self._waiting(title)
             if read_seq is not None:
                 window.mark_unread(read_seq)
             self.window, self.found = window, None
+
+    def _put_newer(self, window: Window, rows: list[dict[str, Any]]) -> None:
+        window.append(self._items(rows))
+        placed = [row["row"] for row in rows if row["seq"] is not None]
+        window.last_read = placed[-1] if placed else window.last_read
+        if rows and window.first_row is None:
+            window.first_read = rows[0]["row"]
+
+    async def _read_before(self, window: Window) -> bool:
+        title, before = window.conversation, window.first_row
+        rows = await self._session.lines(title, limit=PAGE, before=before)
+        window.has_older = len(rows) == PAGE
+        window.prepend(self._items(rows))
+        window.first_read = rows[0]["row"] if rows else window.first_read
+        return bool(rows)
 
     def _items(self, rows: list[dict[str, Any]]) -> list[Item]:
         made = (stored_item(row, account=self.account) for row in rows)
@@ -56,7 +77,7 @@ class Reader:
             for _ in range(MAX_NEWS_PAGES):
                 rows = await self._after(window, NEWS_PAGE)
                 waiting = await self._waiting(window.conversation)
-                window.append(self._items(rows))
+                self._put_newer(window, rows)
                 window.waiting = waiting
                 if len(rows) < NEWS_PAGE:
                     break
@@ -74,14 +95,11 @@ class Reader:
         """Put a page before the oldest; False at the beginning."""
         async with self._reading:
             window = self.window
-            before = window.first_row
             if not window.has_older:
                 return False
-            rows = await self._session.lines(window.conversation, limit=PAGE, before=before)
-            window.has_older = len(rows) == PAGE
-            window.prepend(self._items(rows))
+            found = await self._read_before(window)
             window.trim(keep_newest=False)
-            return bool(rows)
+            return found
 
     async def read_on(self) -> bool:
         """Put a page behind the newest of a window that ends earlier; False at the end."""
@@ -90,7 +108,7 @@ class Reader:
             if not window.has_newer:
                 return False
             rows = await self._after(window, PAGE)
-            window.append(self._items(rows))
+            self._put_newer(window, rows)
             window.has_newer = len(rows) == PAGE
             window.trim(keep_newest=True)
             return True
@@ -106,7 +124,8 @@ class Reader:
                 rest = await self._session.lines(title, limit=PAGE, after=row)
                 newer = [*([first] if first else []), *rest]
             window = Window(title, has_older=len(older) == PAGE // 2)
-            window.append(self._items([*older, *newer]))
+            self._put_newer(window, [*older, *newer])
+            window.first_read = (older or newer or [{"row": row}])[0]["row"]
             window.has_newer = len(newer) >= PAGE
             window.waiting = await self._waiting(title)
             # The line itself may be one that shows nothing: then what stands behind it is meant.
@@ -120,4 +139,4 @@ class Reader:
 
     def clear(self) -> None:
         """Empty the window; everything is still stored."""
-        self.window = Window(self.window.conversation, floor=self.window.last_row)
+        self.window = Window(self.window.conversation, last_read=self.window.last_row)

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final, Protocol
 
 from ui.gate import clean_name
-from ui.lines.commands import Command, Line, Mistake, Nothing, Text
+from ui.lines.commands import Command, Line, Mistake, Nothing, Text, parse_line
 from ui.tui.desk import Desk
 
 LINES_AHEAD: Final = 64  # what may wait: nobody types further ahead
@@ -48,7 +48,7 @@ class Writing:
 
     def take(self, text: str) -> None:
         """Take what was typed; a mistake goes back where it can be mended."""
-        line = self._desk.parse(text)
+        line = parse_line(text)
         if isinstance(line, Nothing):
             return
         if isinstance(line, Mistake):

@@ -6,7 +6,7 @@ Never holds text that did not pass the output gate.
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any, Final
 
@@ -15,7 +15,6 @@ from ui.gate import clean_name
 from ui.lines.render import render
 from ui.tui.model.spans import plain
 
-DEFAULT_KIND: Final = "message"
 _numbers = itertools.count(1)
 
 
@@ -68,16 +67,12 @@ def stored_item(line: dict[str, Any], *, account: str) -> Item | None:
         line["sent_at_ms"],
         text,
         sender=line["sender"],
-        name="you" if line["own"] else _bare(clean_name(line["display"] or line["sender"])),
+        name="you" if line["own"] else plain(clean_name(line["display"] or line["sender"])),
         own=line["own"],
         seq=line["seq"],
         row=line["row"],
         mention=not line["own"] and mentions(text, account),
     )
-
-
-def _bare(name: str) -> str:
-    return plain(name)
 
 
 def _told(line: dict[str, Any], event: events.Event, account: str) -> Item | None:
@@ -129,7 +124,7 @@ def _unreadable(line: dict[str, Any], account: str) -> Item | None:
 
 def _gap(line: dict[str, Any], account: str) -> Item | None:
     name = clean_name(line["display"] or line["sender"])
-    text = f"{plain(line['text'])} of {_bare(name)}'s messages never arrived"
+    text = f"{plain(line['text'])} of {plain(name)}'s messages never arrived"
     return Item(
         f"row:{line['row']}",
         Kind.TOLD,
@@ -179,8 +174,3 @@ def said(text: str, *, at_ms: int) -> Item:
     elif text.startswith("--- "):
         kind, text = Kind.TOLD, text[4:]
     return Item(f"say:{next(_numbers)}", kind, at_ms, plain(text, keep_newlines=True))
-
-
-def failed(item: Item, code: str) -> Item:
-    """Return the item with the state failed."""
-    return replace(item, state="failed", code=plain(code))

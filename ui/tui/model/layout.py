@@ -23,7 +23,6 @@ _STATES: Final = {
     "failed": Span("  ✗ not sent", "failed"),
 }
 STORED: Final = Span(" ✓", "state")
-MARKED: Final = "marked"
 
 
 def layout(item: Item, before: Item | None, width: int, *, is_first_unread: bool) -> list[Row]:

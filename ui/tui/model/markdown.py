@@ -47,7 +47,6 @@ class Block:
     spans: list[Span]
     first: str = ""
     rest: str = ""
-    is_code: bool = False
 
     def rows(self, width: int) -> list[Row]:
         """Return the block's rows."""
@@ -130,7 +129,7 @@ def _block(token: Token, place: _Place) -> Iterator[Block]:
 def _fence(token: Token, place: _Place) -> Iterator[Block]:
     for line in highlighted(token.content.removesuffix("\n"), token.info.strip().split(" ")[0]):
         first, rest = place.lead()
-        yield Block(line or [Span("")], f"{first}│ ", f"{rest}│ ", is_code=True)
+        yield Block(line or [Span("")], f"{first}│ ", f"{rest}│ ")
 
 
 def _lines(token: Token, style: str) -> list[list[Span]]:

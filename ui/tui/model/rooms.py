@@ -78,11 +78,6 @@ class Rooms:
         """How many messages are unread in all."""
         return sum(room.unread for room in self._rows.values())
 
-    @property
-    def online(self) -> int:
-        """How many people are known to be online."""
-        return len(self._online)
-
     def set_online(self, account: str, is_online: bool) -> None:
         """Note that somebody came or went."""
         (self._online.add if is_online else self._online.discard)(account)

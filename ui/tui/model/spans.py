@@ -15,7 +15,6 @@ from ui.gate import FSI, PDI, clean, isolate
 
 _WORDS: Final = re.compile(r"\s+|\S+")
 _ISOLATES: Final = str.maketrans("", "", FSI + PDI)
-TAB: Final = "    "
 
 
 class Span(NamedTuple):

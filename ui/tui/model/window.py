@@ -22,7 +22,8 @@ class Window:
     """Items in the order of the timeline; `waiting` (the outbox) always stands last.
 
     `has_older`, `has_newer`: whether the store has more on that side. `first_unread`: the key of
-    the item above which the marker stands.
+    the item above which the marker stands. `first_read`, `last_read`: how far the store was read
+    where lines that show nothing stand beyond the items.
     """
 
     conversation: str
@@ -31,7 +32,8 @@ class Window:
     has_older: bool = True
     has_newer: bool = False
     first_unread: str | None = None
-    floor: int | None = None
+    first_read: int | None = None
+    last_read: int | None = None
     _known: set[str] = field(default_factory=set)
 
     def all(self) -> list[Item]:
@@ -40,14 +42,18 @@ class Window:
 
     @property
     def first_row(self) -> int | None:
-        """The local id of the oldest stored item here."""
+        """The local id of the oldest stored line that was read."""
+        if self.first_read is not None:
+            return self.first_read
         return next((item.row for item in self.items if item.row is not None), None)
 
     @property
     def last_row(self) -> int | None:
-        """The local id of the newest item here that has a place in the log."""
+        """The local id of the newest line that was read and has a place in the log."""
+        if self.last_read is not None:
+            return self.last_read
         found = (item.row for item in reversed(self.items) if item.seq is not None)
-        return next(found, self.floor)
+        return next(found, None)
 
     @property
     def last_seq(self) -> int:
@@ -74,10 +80,10 @@ class Window:
             return False
         if keep_newest:
             self.items, gone = self.items[-TRIM_TO:], self.items[:-TRIM_TO]
-            self.has_older = True
+            self.has_older, self.first_read = True, None
         else:
             self.items, gone = self.items[:TRIM_TO], self.items[TRIM_TO:]
-            self.has_newer = True
+            self.has_newer, self.last_read = True, None
         self._known.difference_update(item.key for item in gone)
         return True
 

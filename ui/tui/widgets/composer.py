@@ -5,10 +5,9 @@ Never sends: Enter is a wish, and what cannot be taken is given back.
 
 from __future__ import annotations
 
-from typing import ClassVar, Final
+from typing import Final
 
 from textual import events
-from textual.binding import BindingType
 from textual.content import Content
 from textual.message import Message
 from textual.widgets import Static, TextArea
@@ -61,8 +60,6 @@ class Offers(Static):
 
 class Composer(TextArea):
     """A text area that grows to a few lines."""
-
-    BINDINGS: ClassVar[list[BindingType]] = []
 
     class Sent(Message):
         """The person wants this sent."""
